@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Stated once, used by every target: the compiler keeps the concurrency rules and every warning is an error.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func module(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "chat",
+    products: [.executable(name: "chat", targets: ["chat"])],
+    targets: [
+        // Pure: bytes and rules. They import no I/O.
+        module("Wire"),
+        module("Delivery", uses: ["Wire"]),
+
+        // The machine underneath.
+        .systemLibrary(name: "CLinux"),
+        module("Platform", uses: ["CLinux", "Wire"]),
+        module("Net", uses: ["CLinux", "Platform", "Wire", "Delivery"]),
+        module("Terminal", uses: ["CLinux", "Platform", "Wire", "Delivery"]),
+
+        // What the modes share.
+        module("Service", uses: ["Net", "Platform", "Wire", "Delivery"]),
+        module("Console", uses: ["Terminal", "Platform", "Wire", "Delivery"]),
+
+        // The modes. They never import each other.
+        module("P2PMode", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
+
+        // The command line.
+        module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
+        .executableTarget(name: "chat", dependencies: ["Commands"], swiftSettings: settings),
+
+        // Tests, what they share, and their tools.
+        .target(
+            name: "TestSupport", dependencies: ["Net", "Platform", "Wire"], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests("WireTests", uses: ["Wire", "TestSupport"]),
+        tests("DeliveryTests", uses: ["Delivery", "Wire"]),
+        tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),
+        tests("NetTests", uses: ["Net", "Platform", "Wire", "TestSupport"]),
+        tests("TerminalTests", uses: ["Terminal", "Wire", "TestSupport"]),
+        tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),
+        tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+        tests("CommandsTests", uses: ["Commands", "Console", "Wire", "TestSupport"]),
+    ]
+)

@@ -1,0 +1,4 @@
+@main
+struct Chat {
+    static func main() async {}
+}
