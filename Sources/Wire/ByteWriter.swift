@@ -1,0 +1,80 @@
+/// A growing run of bytes to be sent: big-endian integers, text and runs of bytes, appended front to back.
+package struct ByteWriter: Sendable {
+    /// What was written so far.
+    package var bytes: [UInt8]
+
+    /// Starts empty, with room for `capacity` bytes before the first reallocation.
+    @inlinable
+    package init(reserving capacity: Int = 0) {
+        bytes = []
+        if capacity > 0 { bytes.reserveCapacity(capacity) }
+    }
+
+    /// The number of bytes written.
+    @inlinable
+    package var count: Int { bytes.count }
+
+    @inlinable
+    package mutating func append(_ byte: UInt8) {
+        bytes.append(byte)
+    }
+
+    /// Appends two bytes, big-endian.
+    @inlinable
+    package mutating func appendUInt16(_ value: UInt16) {
+        appendInteger(value)
+    }
+
+    /// Appends four bytes, big-endian.
+    @inlinable
+    package mutating func appendUInt32(_ value: UInt32) {
+        appendInteger(value)
+    }
+
+    /// Appends eight bytes, big-endian.
+    @inlinable
+    package mutating func appendUInt64(_ value: UInt64) {
+        appendInteger(value)
+    }
+
+    @inlinable
+    package mutating func append(contentsOf run: some Sequence<UInt8>) {
+        bytes.append(contentsOf: run)
+    }
+
+    /// Appends the UTF-8 of `text`, without a length or a terminator.
+    @inlinable
+    package mutating func append(utf8 text: String) {
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    /// Appends a literal; it costs no `String`.
+    @inlinable
+    package mutating func append(_ literal: StaticString) {
+        literal.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    /// Overwrites two bytes written before, big-endian: for a length that is known only afterwards.
+    @inlinable
+    package mutating func overwriteUInt16(_ value: UInt16, at offset: Int) {
+        bytes[offset] = UInt8(truncatingIfNeeded: value >> 8)
+        bytes[offset + 1] = UInt8(truncatingIfNeeded: value)
+    }
+
+    /// Forgets what was written from `count` on.
+    @inlinable
+    package mutating func truncate(to count: Int) {
+        bytes.removeLast(bytes.count - count)
+    }
+
+    /// Forgets everything and keeps the memory.
+    @inlinable
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    @inlinable
+    mutating func appendInteger<Integer: FixedWidthInteger & UnsignedInteger>(_ value: Integer) {
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+}

@@ -1,0 +1,54 @@
+/// The value of an ASCII hexadecimal digit, of either case.
+@inlinable
+package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}
+
+extension ByteWriter {
+    /// Appends two lowercase hexadecimal digits.
+    @inlinable
+    package mutating func append(hexadecimal byte: UInt8) {
+        append(lowercaseHexadecimalDigit(byte >> 4))
+        append(lowercaseHexadecimalDigit(byte & 15))
+    }
+
+    /// Appends sixteen lowercase hexadecimal digits.
+    @inlinable
+    package mutating func append(hexadecimal value: UInt64) {
+        for shift in stride(from: 56, through: 0, by: -8) {
+            append(hexadecimal: UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+        }
+    }
+}
+
+@inlinable
+func lowercaseHexadecimalDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+}
+
+/// `bytes` as lowercase hexadecimal digits.
+package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    var writer = ByteWriter()
+    for byte in bytes { writer.append(hexadecimal: byte) }
+    return String(decoding: writer.bytes, as: UTF8.self)
+}
+
+/// The bytes that an even number of hexadecimal digits, of either case, stands for; `nil` for anything else.
+package func bytes(hexadecimal text: some StringProtocol) -> [UInt8]? {
+    let digits = Array(text.utf8)
+    guard digits.count.isMultiple(of: 2) else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(digits.count / 2)
+    for index in stride(from: 0, to: digits.count, by: 2) {
+        guard let high = hexadecimalDigit(digits[index]), let low = hexadecimalDigit(digits[index + 1]) else {
+            return nil
+        }
+        bytes.append(high << 4 | low)
+    }
+    return bytes
+}
