@@ -6,16 +6,23 @@
 #define CHAT_CLINUX_H
 
 #include <errno.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <termios.h>
-#include <time.h>
 
 // Layout of the kernel's struct mmsghdr (recvmmsg(2)); the name differs so that it never meets the C library's own.
 struct chat_mmsghdr {
@@ -25,7 +32,41 @@ struct chat_mmsghdr {
 
 extern int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 
+extern int chat_recvmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags, void *timeout)
+    __asm__("recvmmsg");
+extern int chat_sendmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags)
+    __asm__("sendmmsg");
+
 // errno is a macro over a function; Swift cannot see macros of that shape.
 static inline int chat_errno(void) { return errno; }
+
+// Names the calling thread; prctl is variadic, which Swift cannot call.
+static inline void chat_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+// Takes one entry of a socket's error queue (ip(7), IP_RECVERR): the address that the failed datagram was sent to, and
+// the error. The macros that walk control messages do not reach Swift. Returns 0 where the queue is empty.
+static inline int chat_read_error_queue(int socket, struct sockaddr *address, socklen_t *length, int *code) {
+    char payload[64], control[512];
+    struct iovec vector = {payload, sizeof payload};
+    struct msghdr header = {0};
+    header.msg_name = address;
+    header.msg_namelen = *length;
+    header.msg_iov = &vector;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    if (recvmsg(socket, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return 0;
+    *length = header.msg_namelen;
+    *code = 0;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&header); part; part = CMSG_NXTHDR(&header, part)) {
+        int is_error = (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR)
+            || (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR);
+        if (!is_error) continue;
+        struct sock_extended_err error;
+        memcpy(&error, CMSG_DATA(part), sizeof error);
+        *code = (int)error.ee_errno;
+    }
+    return 1;
+}
 
 #endif

@@ -1,0 +1,154 @@
+import CLinux
+import Glibc
+package import Platform
+
+/// A peer that is a plain blocking socket on a thread of its own: what stands on the other side in tests, with no code in
+/// common with the loop that is tested.
+package actor RawPeer {
+    /// The other end did something that the test did not expect.
+    package enum Failure: Error {
+        case system(SystemError)
+        /// The stream ended; what had come before is attached.
+        case ended([UInt8])
+    }
+
+    private let thread: WorkerThread
+    private var descriptor: Int32
+    private var received: [UInt8] = []
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Connects to a port of 127.0.0.1.
+    package static func connect(to port: UInt16, receiveBuffer: Int32? = nil) async throws -> RawPeer {
+        let peer = try RawPeer()
+        try await peer.open(port, receiveBuffer)
+        return peer
+    }
+
+    /// Takes over a descriptor, for instance one of `accept`.
+    package init(descriptor: Int32 = -1) throws {
+        thread = try WorkerThread(name: "peer")
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        // The last reference may go on the thread itself, which cannot wait for its own end.
+        thread.retire()
+    }
+
+    private func open(_ port: UInt16, _ receiveBuffer: Int32?) throws {
+        descriptor = try systemCall("socket") {
+            socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        }
+        if var size = receiveBuffer {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        try withUnsafePointer(to: &address) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
+                _ = try systemCall("connect") {
+                    Glibc.connect(descriptor, raw, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
+    }
+
+    /// Sends all bytes; with `pieces`, that many bytes a call.
+    package func send(_ bytes: [UInt8], pieces: Int = .max) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let size = min(pieces, bytes.count - sent)
+            sent += try bytes.withUnsafeBytes { buffer in
+                try systemCall("send") {
+                    Glibc.send(descriptor, buffer.baseAddress! + sent, size, Int32(MSG_NOSIGNAL))
+                }
+            }
+        }
+    }
+
+    package func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    /// One `recv` of at most `limit` bytes, as a program that does not loop makes it; empty at the end of the stream.
+    package func receiveOnce(limit: Int = 65_536) throws -> [UInt8] {
+        if !received.isEmpty {
+            let first = Array(received.prefix(limit))
+            received.removeFirst(first.count)
+            return first
+        }
+        return try read(limit)
+    }
+
+    /// Waits for a number of bytes.
+    package func receive(_ count: Int) throws -> [UInt8] {
+        while received.count < count {
+            let chunk = try read(65_536)
+            if chunk.isEmpty { throw Failure.ended(received) }
+            received += chunk
+        }
+        let result = Array(received.prefix(count))
+        received.removeFirst(count)
+        return result
+    }
+
+    /// Waits until a text has come, and takes everything up to its end.
+    package func receive(until text: String) throws -> String {
+        let mark = Array(text.utf8)
+        while true {
+            if let end = Self.end(of: mark, in: received) {
+                let result = String(decoding: received[..<end], as: UTF8.self)
+                received.removeFirst(end)
+                return result
+            }
+            let chunk = try read(65_536)
+            if chunk.isEmpty { throw Failure.ended(received) }
+            received += chunk
+        }
+    }
+
+    /// Waits for the end of the stream; what came before it.
+    package func receiveToEnd() throws -> [UInt8] {
+        while true {
+            let chunk = try read(65_536)
+            if chunk.isEmpty {
+                defer { received = [] }
+                return received
+            }
+            received += chunk
+        }
+    }
+
+    /// Ends our side of the stream and goes on listening.
+    package func endOutput() { Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
+
+    package func close() {
+        Glibc.close(descriptor)
+        descriptor = -1
+    }
+
+    /// Closes with a reset.
+    package func reset() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        close()
+    }
+
+    private func read(_ limit: Int) throws -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        let count = try systemCall("recv") { recv(descriptor, &buffer, limit, 0) }
+        return Array(buffer[..<count])
+    }
+
+    private static func end(of mark: [UInt8], in bytes: [UInt8]) -> Int? {
+        guard !mark.isEmpty, bytes.count >= mark.count else { return nil }
+        for start in 0...(bytes.count - mark.count) where bytes[start..<(start + mark.count)].elementsEqual(mark) {
+            return start + mark.count
+        }
+        return nil
+    }
+}

@@ -1,0 +1,73 @@
+import Net
+import Platform
+import Wire
+
+/// A relay of a few lines on the event loop: what a frame costs here, held against the same relay in C.
+///
+/// Each frame (u16 big-endian length, payload) goes to every other connection; a frame `P` makes its connection a
+/// publisher, which receives nothing.
+actor Relay {
+    private let loop: EventLoop
+    private let hub: Hub
+    private var members: [SocketID] = []
+    private var rest: [SocketID: [UInt8]] = [:]
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    init(loop: EventLoop) {
+        self.loop = loop
+        hub = loop.hub
+    }
+
+    func run(port: UInt16) async throws {
+        let listener = try hub.listen(on: SocketAddress(ip: .v4(0x7f00_0001), port: port))
+        print("listening on \(listener.address.port)")
+        for await turn in hub.turns { handle(turn) }
+    }
+
+    private func handle(_ turn: [NetEvent]) {
+        for event in turn {
+            switch event {
+            case .accepted(let id, _, _): members.append(id)
+            case .received(let id, let bytes): received(bytes, from: id)
+            case .inputEnded(let id): hub.close(id)
+            case .closed(let id, _):
+                rest[id] = nil
+                members.removeAll { $0 == id }
+            default: break
+            }
+        }
+    }
+
+    /// Passes on all whole frames at once: where one ends does not matter to who receives it.
+    private func received(_ chunk: ArraySlice<UInt8>, from id: SocketID) {
+        var bytes = chunk
+        if let before = rest.removeValue(forKey: id) { bytes = (before + chunk)[...] }
+        if bytes.starts(with: [0, 1, UInt8(ascii: "P")]) {
+            members.removeAll { $0 == id }
+            bytes = bytes.dropFirst(3)
+        }
+        var end = bytes.startIndex
+        while bytes.endIndex - end >= 2 {
+            let next = end + 2 + Int(bytes[end]) << 8 + Int(bytes[end + 1])
+            if next > bytes.endIndex { break }
+            end = next
+        }
+        if end < bytes.endIndex { rest[id] = Array(bytes[end...]) }
+        let frames = bytes[..<end]
+        hub.send(hub.encode { $0.append(contentsOf: frames) }, to: members, except: id)
+    }
+}
+
+@main
+struct Main {
+    static func main() async throws {
+        ProcessSetup.begin()
+        let loop = try EventLoop.start(name: "loop")
+        let port = UInt16(CommandLine.arguments.dropFirst().first ?? "0") ?? 0
+        await loop.run {
+            do { try await Relay(loop: loop).run(port: port) } catch { print("cannot listen: \(error)") }
+        }
+        loop.stop()
+    }
+}
