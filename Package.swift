@@ -34,6 +34,8 @@ let package = Package(
         module("Terminal", uses: ["CLinux", "Platform", "Wire", "Delivery"]),
 
         // What the modes share.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        module("Store", uses: ["CSQLite", "Platform", "Wire", "Delivery"]),
         module("Service", uses: ["Net", "Platform", "Wire", "Delivery"]),
         module("Console", uses: ["Terminal", "Platform", "Wire", "Delivery"]),
 
@@ -57,6 +59,7 @@ let package = Package(
         tests("TerminalTests", uses: ["Terminal", "Wire", "TestSupport"]),
         tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),
         tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+        tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests("CommandsTests", uses: ["Commands", "Console", "Wire", "TestSupport"]),
     ]
 )
