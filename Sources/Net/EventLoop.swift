@@ -217,4 +217,5 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 /// What another thread tells the hub.
 enum LoopMessage: Sendable {
     case resolved(dial: UInt64, Result<[SocketAddress], DialError>)
+    case lookedUp(token: Int, Result<[SocketAddress], DialError>)
 }

@@ -1,4 +1,5 @@
 import CLinux
+import Delivery
 import Glibc
 import Platform
 package import Wire
@@ -42,7 +43,27 @@ extension Hub {
     func received(_ message: LoopMessage) {
         switch message {
         case .resolved(let dial, let result): resolved(dial, result)
+        case .lookedUp(let token, let result): lookedUp(token, result)
         }
+    }
+
+    package func resolve(_ endpoint: Endpoint, token: Int) {
+        checkThread()
+        precondition(lookUps.insert(token).inserted, "two look-ups under way have the same token")
+        if let ip = IPAddress(parsing: endpoint.host) {
+            lookedUp(token, .success([SocketAddress(ip: ip, port: endpoint.port)]))
+            return
+        }
+        timers.schedule(.lookUpTimeout(token: token), at: now + Limits.lookUp)
+        resolver.resolve(host: endpoint.host, port: endpoint.port) { [loop] result in
+            loop.post(.lookedUp(token: token, result))
+        }
+    }
+
+    func lookedUp(_ token: Int, _ result: Result<[SocketAddress], DialError>) {
+        guard lookUps.remove(token) != nil else { return }
+        timers.cancel(.lookUpTimeout(token: token))
+        append(.resolved(token: token, result))
     }
 
     private func resolved(_ dial: UInt64, _ result: Result<[SocketAddress], DialError>) {

@@ -1,4 +1,5 @@
 import CLinux
+import Delivery
 import Glibc
 package import Platform
 package import Wire

@@ -1,3 +1,4 @@
+import Delivery
 import Platform
 import Wire
 
@@ -28,6 +29,7 @@ extension Hub {
             case .lingered(let id): if slot(of: id) != nil { closed(id, .local) }
             case .nextAttempt(let dial): startNextAttempt(of: dial)
             case .dialTimeout(let dial): dialTimedOut(dial)
+            case .lookUpTimeout(let token): lookedUp(token, .failure(.timedOut))
             case .stalledSweep: sweepStalled()
             case .shutdown: resetAllStreams()
             }

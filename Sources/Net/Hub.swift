@@ -1,4 +1,5 @@
 import CLinux
+import Delivery
 import Glibc
 package import Platform
 package import Wire
@@ -30,6 +31,8 @@ package final class Hub: Outbound, @unchecked Sendable {
         package static let datagramsWaiting = 65_536
         /// How long a closed stream waits for the peer's end after the last byte has left.
         package static let linger: Duration = .seconds(1)
+        /// Time after which a look-up of a name has failed.
+        package static let lookUp: Duration = .seconds(10)
         /// Time after which the next address of a name is tried beside the one before (RFC 8305, section 5).
         package static let connectionAttemptDelay: Duration = .milliseconds(250)
 
@@ -46,6 +49,7 @@ package final class Hub: Outbound, @unchecked Sendable {
         case lingered(SocketID)
         case nextAttempt(dial: UInt64)
         case dialTimeout(dial: UInt64)
+        case lookUpTimeout(token: Int)
         case stalledSweep
         case shutdown
     }
@@ -95,6 +99,8 @@ package final class Hub: Outbound, @unchecked Sendable {
     var dials: [UInt64: Dial] = [:]
     var dialsByToken: [Int: UInt64] = [:]
     var nextDial: UInt64 = 1
+    /// Look-ups of names that have not been answered.
+    var lookUps: Set<Int> = []
     var isShuttingDown = false
 
     package var now = MonotonicTime.now()

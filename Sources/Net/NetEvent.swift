@@ -16,6 +16,9 @@ package enum NetEvent: Sendable {
     /// A dial has ended without a connection. It is not tried again by itself.
     case dialFailed(token: Int, DialError)
 
+    /// The addresses of a name that `resolve` asked for, the best first; never empty.
+    case resolved(token: Int, Result<[SocketAddress], DialError>)
+
     /// Bytes of a stream, in order, at most `Hub.Limits.readPerSocket` at once. A decoder that keeps a part copies it: the
     /// slice shares the memory of the whole turn.
     case received(SocketID, ArraySlice<UInt8>)

@@ -41,6 +41,11 @@ package protocol Outbound: AnyObject {
     /// Gives a dial up; it is not answered any more.
     func cancelDial(token: Int)
 
+    /// Looks a name up off the loop, for datagrams; answered with `resolved`, once, after 10 seconds at the latest.
+    ///
+    /// - Parameter token: the caller's own name for this look-up; unique among those under way.
+    func resolve(_ endpoint: Endpoint, token: Int)
+
     /// Encodes bytes into the memory of this turn. `body` must not call the outbound.
     func encode(_ body: (inout ByteWriter) -> Void) -> Payload
 

@@ -165,4 +165,22 @@ import Wire
             #expect(answer == 2)
         }
     }
+
+    @Test func namesAreLookedUpOffTheLoop() async throws {
+        try await HubProbe.with { probe in
+            try await probe.perform {
+                $0.resolve(try Endpoint(validating: "localhost", port: 7), token: 1)
+                $0.resolve(try Endpoint(validating: "127.0.0.9", port: 8), token: 2)
+                $0.resolve(try Endpoint(validating: "no-such-host.invalid", port: 9), token: 3)
+            }
+            func answer(_ token: Int) async throws -> Result<[SocketAddress], DialError> {
+                try #require(await probe.next { if case .resolved(token, let result) = $0 { result } else { nil } })
+            }
+            let local = try await answer(1).get()
+            #expect(local.allSatisfy { $0.ip.isLoopback && $0.port == 7 } && !local.isEmpty)
+            #expect(try await answer(2).get().map(\.description) == ["127.0.0.9:8"])
+            let failure = try await answer(3)
+            #expect(throws: DialError.self) { try failure.get() }
+        }
+    }
 }

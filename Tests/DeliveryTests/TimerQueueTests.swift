@@ -1,7 +1,7 @@
 import Testing
 import Wire
 
-@testable import Net
+@testable import Delivery
 
 @Suite struct TimerQueueTests {
     private func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(nanoseconds: milliseconds * 1_000_000) }

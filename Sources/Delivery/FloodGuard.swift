@@ -1,0 +1,41 @@
+package import Wire
+
+/// What is done with the messages of one author who writes faster than people read: slowed down first, refused second,
+/// disconnected last.
+package struct FloodGuard: Sendable, Equatable {
+    /// Messages that may come at once.
+    package static let burst = 10
+    /// Messages a second from then on.
+    package static let perSecond = 2.0
+    /// Refusals in a row after which the author is disconnected.
+    package static let refusals = 20
+
+    package enum Verdict: Sendable, Equatable {
+        case admit
+        /// Over the rate for the first time: admit it, and read nothing more of this author for that long.
+        case slowDown(Duration)
+        /// It came although the author was slowed down: tell it, and drop the message.
+        case refuse
+        /// It was refused too often.
+        case disconnect
+    }
+
+    private var bucket = TokenBucket(burst: burst, perSecond: perSecond)
+
+    /// Messages over the rate that were still admitted, with a delay.
+    private var debt = TokenBucket(burst: burst, perSecond: perSecond)
+    private var refused = 0
+
+    package init() {}
+
+    /// Decides about a message that has come.
+    package mutating func received(at now: MonotonicTime) -> Verdict {
+        if bucket.take(at: now) {
+            refused = 0
+            return .admit
+        }
+        if debt.take(at: now) { return .slowDown(bucket.delay(at: now)) }
+        refused += 1
+        return refused > Self.refusals ? .disconnect : .refuse
+    }
+}
