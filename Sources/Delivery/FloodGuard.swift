@@ -21,9 +21,6 @@ package struct FloodGuard: Sendable, Equatable {
     }
 
     private var bucket = TokenBucket(burst: burst, perSecond: perSecond)
-
-    /// Messages over the rate that were still admitted, with a delay.
-    private var debt = TokenBucket(burst: burst, perSecond: perSecond)
     private var refused = 0
 
     package init() {}
@@ -34,7 +31,8 @@ package struct FloodGuard: Sendable, Equatable {
             refused = 0
             return .admit
         }
-        if debt.take(at: now) { return .slowDown(bucket.delay(at: now)) }
+        // Over the rate, messages are borrowed from the time to come, which the author is made to wait for.
+        if bucket.take(overdraft: Self.burst, at: now) { return .slowDown(bucket.delay(at: now)) }
         refused += 1
         return refused > Self.refusals ? .disconnect : .refuse
     }

@@ -24,9 +24,11 @@ package struct TokenBucket: Sendable, Equatable {
     }
 
     /// Takes tokens where they are there; takes none and answers false otherwise.
-    package mutating func take(_ count: Int = 1, at now: MonotonicTime) -> Bool {
+    ///
+    /// - Parameter overdraft: tokens that may be taken before they have come back.
+    package mutating func take(_ count: Int = 1, overdraft: Int = 0, at now: MonotonicTime) -> Bool {
         let taken = max(fullAt, now).nanoseconds + interval * Int64(count)
-        guard taken - now.nanoseconds <= interval * Int64(burst) else { return false }
+        guard taken - now.nanoseconds <= interval * Int64(burst + overdraft) else { return false }
         fullAt = MonotonicTime(nanoseconds: taken)
         return true
     }

@@ -23,8 +23,9 @@ import Wire
     @Test func slowedDownThenRefusedThenDisconnected() {
         var guardian = FloodGuard()
         for _ in 0..<FloodGuard.burst { #expect(guardian.received(at: at(0)) == .admit) }
-        #expect(guardian.received(at: at(0)) == .slowDown(.milliseconds(500)))
-        for _ in 1..<FloodGuard.burst { #expect(guardian.received(at: at(0)) == .slowDown(.milliseconds(500))) }
+        for borrowed in 1...FloodGuard.burst {
+            #expect(guardian.received(at: at(0)) == .slowDown(.milliseconds(500 * (borrowed + 1))))
+        }
         for _ in 0..<FloodGuard.refusals { #expect(guardian.received(at: at(0)) == .refuse) }
         #expect(guardian.received(at: at(0)) == .disconnect)
     }
