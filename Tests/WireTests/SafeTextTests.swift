@@ -102,9 +102,14 @@ import Wire
     }
 
     @Test func everyScalarAloneIsHarmless() {
-        // One comparison a scalar and no `#expect`: there are 1.1 million.
+        // Every scalar of the planes where something happens, every 251st and the last ones of the others; no `#expect`
+        // inside, since there are 200,000.
         var wrong: [UInt32] = []
         for value in UInt32(0)...0x10FFFF {
+            let plane = value >> 16
+            guard plane < 2 || plane == 0xE && value < 0xE1100 || value % 251 == 0 || value & 0xFFF0 == 0xFFF0 else {
+                continue
+            }
             guard let scalar = Unicode.Scalar(value) else { continue }
             let shown = SafeText(untrusted: String(Character(scalar))).string.unicodeScalars
             let isAsExpected =

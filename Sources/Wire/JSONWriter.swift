@@ -1,0 +1,335 @@
+/// Writes JSON value by value into a `ByteWriter`, without building a tree.
+///
+///     writer.appendJSON { json in
+///         json.object {
+///             $0.member("type", "chat")
+///             $0.key("to")
+///             $0.array { for name in names { $0.string(name) } }
+///         }
+///     }
+///
+/// Commas are set by the writer; that keys and values alternate is up to the caller.
+package struct JSONWriter {
+    /// How the bytes look; the value is the same.
+    package enum Style: Sendable {
+        /// No spaces; text as UTF-8. Control characters, DEL and C1 are escaped, so that the bytes may be shown.
+        case compact
+        /// As Python's `json.dumps` writes: ", " and ": ", everything beyond ASCII as `\uXXXX` with surrogate pairs.
+        case python
+    }
+
+    @usableFromInline
+    var output: ByteWriter
+    package let style: Style
+    /// Whether a value stands before the next one in the same array or object.
+    @usableFromInline
+    var needsComma = false
+
+    @usableFromInline
+    init(output: consuming ByteWriter, style: Style) {
+        self.output = output
+        self.style = style
+    }
+
+    @inlinable
+    package mutating func object(_ members: (inout JSONWriter) -> Void) {
+        open(UInt8(ascii: "{"))
+        members(&self)
+        close(UInt8(ascii: "}"))
+    }
+
+    @inlinable
+    package mutating func array(_ elements: (inout JSONWriter) -> Void) {
+        open(UInt8(ascii: "["))
+        elements(&self)
+        close(UInt8(ascii: "]"))
+    }
+
+    /// A key of our own: plain ASCII without quote and backslash, written as it is.
+    package mutating func key(_ literal: StaticString) {
+        separate()
+        output.append(UInt8(ascii: "\""))
+        output.append(literal)
+        endKey()
+    }
+
+    /// Any key. (Labelled, so that a literal always takes the fast way.)
+    package mutating func key(escaping key: String) {
+        separate()
+        quote(key)
+        output.append(UInt8(ascii: ":"))
+        if style == .python { output.append(UInt8(ascii: " ")) }
+        needsComma = false
+    }
+
+    package mutating func string(_ text: String) {
+        separate()
+        quote(text)
+        needsComma = true
+    }
+
+    package mutating func string(_ text: SafeText) {
+        string(text.string)
+    }
+
+    /// A string whose parts are written by `body` as plain ASCII without quote, backslash and control characters:
+    /// dates and hexadecimal ids, which need no `String` of their own.
+    package mutating func plainString(_ body: (inout ByteWriter) -> Void) {
+        separate()
+        output.append(UInt8(ascii: "\""))
+        body(&output)
+        output.append(UInt8(ascii: "\""))
+        needsComma = true
+    }
+
+    package mutating func integer(_ value: some BinaryInteger) {
+        separate()
+        output.append(decimal: Int64(value))
+        needsComma = true
+    }
+
+    /// A finite number; JSON has no other, so `null` stands for infinity and NaN.
+    package mutating func number(_ value: Double) {
+        guard value.isFinite else {
+            null()
+            return
+        }
+        separate()
+        output.append(utf8: value.description)
+        needsComma = true
+    }
+
+    package mutating func bool(_ value: Bool) {
+        separate()
+        if value { output.append("true") } else { output.append("false") }
+        needsComma = true
+    }
+
+    package mutating func null() {
+        separate()
+        output.append("null")
+        needsComma = true
+    }
+
+    /// A whole tree.
+    package mutating func value(_ value: JSON) {
+        switch value {
+        case .null: null()
+        case .bool(let value): bool(value)
+        case .integer(let value): integer(value)
+        case .number(let value): number(value)
+        case .string(let value): string(value)
+        case .array(let elements):
+            array { for element in elements { $0.value(element) } }
+        case .object(let object):
+            self.object {
+                for (key, value) in object.members {
+                    $0.key(escaping: key)
+                    $0.value(value)
+                }
+            }
+        }
+    }
+
+    /// A value that was encoded before, byte for byte.
+    package mutating func encoded(_ bytes: some Sequence<UInt8>) {
+        separate()
+        output.append(contentsOf: bytes)
+        needsComma = true
+    }
+
+    package mutating func member(_ key: StaticString, _ text: String) {
+        self.key(key)
+        string(text)
+    }
+
+    package mutating func member(_ key: StaticString, _ text: SafeText) {
+        self.key(key)
+        string(text.string)
+    }
+
+    package mutating func member(_ key: StaticString, _ value: some BinaryInteger) {
+        self.key(key)
+        integer(value)
+    }
+
+    package mutating func member(_ key: StaticString, _ value: Bool) {
+        self.key(key)
+        bool(value)
+    }
+
+    package mutating func member(_ key: StaticString, _ value: JSON) {
+        self.key(key)
+        self.value(value)
+    }
+
+    package mutating func member(_ key: StaticString, _ id: MessageID) {
+        self.key(key)
+        plainString {
+            $0.append(hexadecimal: id.high)
+            $0.append(hexadecimal: id.low)
+        }
+    }
+}
+
+extension ByteWriter {
+    /// Appends what `body` writes: one JSON value.
+    @inlinable
+    package mutating func appendJSON(style: JSONWriter.Style = .compact, _ body: (inout JSONWriter) -> Void) {
+        // The bytes move into the writer and back; nothing is copied.
+        var writer = JSONWriter(output: self, style: style)
+        self = ByteWriter()
+        body(&writer)
+        self = writer.output
+    }
+
+    /// Appends `value` in decimal.
+    package mutating func append(decimal value: Int64) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var place = digits.count
+            var rest = value.magnitude
+            repeat {
+                place -= 1
+                digits[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            if value < 0 {
+                place -= 1
+                digits[place] = UInt8(ascii: "-")
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[place...]))
+        }
+    }
+}
+
+extension JSON {
+    package func write(to writer: inout ByteWriter, style: JSONWriter.Style = .compact) {
+        writer.appendJSON(style: style) { $0.value(self) }
+    }
+
+    package func encoded(style: JSONWriter.Style = .compact) -> [UInt8] {
+        var writer = ByteWriter()
+        write(to: &writer, style: style)
+        return writer.bytes
+    }
+}
+
+// MARK: - Structure and escapes
+
+extension JSONWriter {
+    @usableFromInline
+    mutating func open(_ bracket: UInt8) {
+        separate()
+        output.append(bracket)
+        needsComma = false
+    }
+
+    @usableFromInline
+    mutating func close(_ bracket: UInt8) {
+        output.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        guard needsComma else { return }
+        output.append(UInt8(ascii: ","))
+        if style == .python { output.append(UInt8(ascii: " ")) }
+    }
+
+    private mutating func endKey() {
+        if style == .python { output.append("\": ") } else { output.append("\":") }
+        needsComma = false
+    }
+
+    /// Copies runs that need no escape as they are.
+    private mutating func quote(_ text: String) {
+        output.append(UInt8(ascii: "\""))
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while true {
+                let plain = Self.plainPrefix(rest, style: style)
+                output.append(contentsOf: rest.prefix(plain))
+                guard plain < rest.count else { break }
+                rest = UnsafeRawBufferPointer(rebasing: rest[plain...])
+                let length = escape(rest)
+                rest = UnsafeRawBufferPointer(rebasing: rest[length...])
+            }
+        }
+        output.append(UInt8(ascii: "\""))
+    }
+
+    /// The number of bytes at the front that are copied as they are: ASCII but control characters, DEL, quote and
+    /// backslash; in compact style also everything beyond ASCII but what may be C1, which begins with 0xC2.
+    private static func plainPrefix(_ bytes: UnsafeRawBufferPointer, style: Style) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let high: UInt64 = 0x8080_8080_8080_8080
+        var offset = 0
+        while offset + 8 <= bytes.count {
+            let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            let quote = word ^ (ones &* 0x22)
+            let backslash = word ^ (ones &* 0x5C)
+            let delete = word ^ (ones &* 0x7F)
+            let alarm =
+                (word | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash | (delete &- ones) & ~delete
+                    | (word &- ones &* 0x20) & ~word) & high
+            if alarm == 0 {
+                offset += 8
+                continue
+            }
+            for byte in bytes[offset..<offset + 8] {
+                if !isPlain(byte, style: style) { return offset }
+                offset += 1
+            }
+        }
+        while offset < bytes.count, isPlain(bytes[offset], style: style) { offset += 1 }
+        return offset
+    }
+
+    private static func isPlain(_ byte: UInt8, style: Style) -> Bool {
+        switch byte {
+        case 0x22, 0x5C, 0..<0x20, 0x7F, 0xC2: false
+        case 0x80...: style == .compact
+        default: true
+        }
+    }
+
+    /// Writes the character at the front, which is not plain, and returns its length in bytes. The bytes are those of
+    /// a `String` and so well-formed UTF-8.
+    private mutating func escape(_ bytes: UnsafeRawBufferPointer) -> Int {
+        switch bytes[0] {
+        case 0x22: output.append("\\\"")
+        case 0x5C: output.append("\\\\")
+        case 0x08: output.append("\\b")
+        case 0x09: output.append("\\t")
+        case 0x0A: output.append("\\n")
+        case 0x0C: output.append("\\f")
+        case 0x0D: output.append("\\r")
+        case 0x7F where style == .python: output.append(0x7F)
+        case 0..<0x80: escape(codeUnit: UInt16(bytes[0]))
+        default: return escapeNonASCII(bytes)
+        }
+        return 1
+    }
+
+    private mutating func escapeNonASCII(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let length = bytes[0] < 0xE0 ? 2 : bytes[0] < 0xF0 ? 3 : 4
+        var value = UInt32(bytes[0]) & (0xFF >> UInt32(length + 1))
+        for byte in bytes[1..<length] { value = value << 6 | UInt32(byte & 0x3F) }
+        if style == .compact, value > 0x9F {
+            output.append(contentsOf: bytes[..<length])
+        } else if value < 0x10000 {
+            escape(codeUnit: UInt16(value))
+        } else {
+            escape(codeUnit: UInt16(0xD800 + (value - 0x10000) >> 10))
+            escape(codeUnit: UInt16(0xDC00 + (value - 0x10000) & 0x3FF))
+        }
+        return length
+    }
+
+    private mutating func escape(codeUnit: UInt16) {
+        output.append("\\u")
+        output.append(hexadecimal: UInt8(codeUnit >> 8))
+        output.append(hexadecimal: UInt8(codeUnit & 0xFF))
+    }
+}
