@@ -51,11 +51,13 @@ let package = Package(
             name: "TestSupport", dependencies: ["CLinux", "Net", "Platform", "Wire"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .executableTarget(
-            name: "relay", dependencies: ["Net", "Platform", "Wire"], path: "Tests/Tools/Relay", swiftSettings: settings),
+            name: "relay", dependencies: ["Net", "Platform", "Wire"], path: "Tests/Tools/Relay", swiftSettings: settings
+        ),
         tests("WireTests", uses: ["Wire", "TestSupport"]),
         tests("DeliveryTests", uses: ["Delivery", "Wire"]),
         tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),
         tests("NetTests", uses: ["CLinux", "Net", "Platform", "Wire", "TestSupport", "relay"]),
+        tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
         tests("TerminalTests", uses: ["Terminal", "Wire", "TestSupport"]),
         tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),
         tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),

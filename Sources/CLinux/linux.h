@@ -31,6 +31,7 @@ struct chat_mmsghdr {
 };
 
 extern int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+extern int pipe2(int descriptors[2], int flags);
 
 extern int chat_recvmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags, void *timeout)
     __asm__("recvmmsg");

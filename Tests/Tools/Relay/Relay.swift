@@ -1,3 +1,4 @@
+import Glibc
 import Net
 import Platform
 import Wire
@@ -21,7 +22,10 @@ actor Relay {
 
     func run(port: UInt16) async throws {
         let listener = try hub.listen(on: SocketAddress(ip: .v4(0x7f00_0001), port: port))
-        print("listening on \(listener.address.port)")
+        try hub.watchSignals([.interrupt, .terminate, .hangup])
+        // Unbuffered, because whoever started it waits for the line.
+        let line = Array("listening on \(listener.address.port)\n".utf8)
+        write(1, line, line.count)
         for await turn in hub.turns { handle(turn) }
     }
 
@@ -31,6 +35,7 @@ actor Relay {
             case .accepted(let id, _, _): members.append(id)
             case .received(let id, let bytes): received(bytes, from: id)
             case .inputEnded(let id): hub.close(id)
+            case .signal: hub.shutdown(grace: .seconds(5))
             case .closed(let id, _):
                 rest[id] = nil
                 members.removeAll { $0 == id }
@@ -61,13 +66,30 @@ actor Relay {
 
 @main
 struct Main {
-    static func main() async throws {
+    static func main() {
         ProcessSetup.begin()
-        let loop = try EventLoop.start(name: "loop")
+        exit(MainThread.run(Self.relay))
+    }
+
+    private static let relay: @Sendable () async -> Int32 = {
         let port = UInt16(CommandLine.arguments.dropFirst().first ?? "0") ?? 0
-        await loop.run {
-            do { try await Relay(loop: loop).run(port: port) } catch { print("cannot listen: \(error)") }
+        do {
+            let loop = try EventLoop.start(name: "loop")
+            let failure = await loop.run { () -> (any Error)? in
+                do {
+                    try await Relay(loop: loop).run(port: port)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            loop.stop()
+            if let failure { throw failure }
+            return 0
+        } catch {
+            let line = Array("cannot listen: \(error)\n".utf8)
+            write(2, line, line.count)
+            return 1
         }
-        loop.stop()
     }
 }
