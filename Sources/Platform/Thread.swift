@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A POSIX thread that runs one function and is joined once.
+/// A POSIX thread that runs one function, and is joined or left to itself.
 ///
 /// `@unchecked Sendable`: the thread id is written in `init`, before anybody else can hold the object; joining is
 /// guarded by a lock.
@@ -29,6 +29,11 @@ package final class Thread: @unchecked Sendable {
             box.release()
             throw SystemError(call: "pthread_create", code: code)
         }
+    }
+
+    /// Who lets go of a thread without joining it leaves it to end by itself.
+    deinit {
+        if !joined { pthread_detach(thread) }
     }
 
     /// Waits until the thread's function has returned. Later calls return at once.
