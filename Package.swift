@@ -41,6 +41,7 @@ let package = Package(
 
         // The modes. They never import each other.
         module("P2PMode", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
+        module("BoardMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
 
         // The command line.
         module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
@@ -62,6 +63,9 @@ let package = Package(
         tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),
         tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
+        tests(
+            "BoardModeTests",
+            uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests("CommandsTests", uses: ["Commands", "Console", "Wire", "TestSupport"]),
     ]
 )

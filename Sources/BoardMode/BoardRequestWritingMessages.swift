@@ -1,0 +1,95 @@
+import Delivery
+package import Wire
+
+/// Requests as a client writes them: the other direction of `BoardJSONRequest` and of `BoardRequest(text:)`.
+extension BoardRequest {
+    /// The JSON line of the request, for a server that speaks JSON.
+    ///
+    /// - Parameter id: what the answer repeats; a post's is its message's own.
+    /// - Returns: nil for what only text has.
+    package func json(id: JSON) -> [UInt8]? {
+        guard let operation else { return nil }
+        var writer = ByteWriter(reserving: 128)
+        writer.appendJSON { json in
+            json.object { json in
+                json.member("op", operation)
+                if case .post(_, let draft) = self, let message = draft.id {
+                    json.member("id", message)
+                } else if !id.isNull {
+                    json.member("id", id)
+                }
+                fields(&json)
+            }
+        }
+        writer.append(UInt8(ascii: "\n"))
+        return writer.bytes
+    }
+
+    /// The `op` of the request.
+    package var operation: String? {
+        switch self {
+        case .groups: "groups"
+        case .join: "join"
+        case .leave: "leave"
+        case .post: "post"
+        case .users: "users"
+        case .read: "read"
+        case .list: "list"
+        case .since: "since"
+        case .create: "create"
+        case .ping: "ping"
+        case .help: "help"
+        case .exit: "exit"
+        case .connect, .upgrade, .unknown, .invalid: nil
+        }
+    }
+
+    private func fields(_ json: inout JSONWriter) {
+        switch self {
+        case .groups(let after, _): if let after { json.member("after", after) }
+        case .join(let group, let resume):
+            json.member("group", group)
+            if let resume { json.member("resume", resume.hex) }
+        case .leave(let group), .users(let group): json.member("group", group)
+        case .post(let group, let draft):
+            json.member("group", group)
+            json.member("subject", draft.subject.text)
+            json.member("text", draft.text)
+        case .read(let group, let id):
+            json.member("group", group)
+            // One that is no number cannot be there; the server says so.
+            json.member("offset", boardOffset(id) ?? -1)
+        case .list(let group, let before):
+            json.member("group", group)
+            if let before { json.member("before", before) }
+        case .since(let group, let epoch, let offset, let limit):
+            json.member("group", group)
+            if let epoch { json.member("epoch", epoch.hex) }
+            json.member("offset", offset)
+            if let limit { json.member("limit", limit) }
+        case .create(let group, let visibility):
+            json.member("group", group)
+            if let visibility { json.member("visibility", visibility.text) }
+        case .ping, .help, .exit, .connect, .upgrade, .unknown, .invalid: break
+        }
+    }
+
+    /// The command of the request for a server that speaks text, without a line end.
+    ///
+    /// - Returns: nil for what text has no command for, such as a subject of several words at the original.
+    package var command: String? {
+        switch self {
+        case .groups: "%groups"
+        case .join(let group, _): "%groupjoin \(group)"
+        case .leave(let group): "%groupleave \(group)"
+        case .post(let group, let draft):
+            draft.subject.text.contains(where: \.isWhitespace)
+                ? nil : "%grouppost \(group) \(draft.subject.text) \(draft.text)"
+        case .users(let group): "%groupusers \(group)"
+        case .read(let group, let id): "%groupmessage \(group) \(id)"
+        case .list(let group, nil): "%grouplist \(group)"
+        case .exit: "%exit"
+        case .list, .since, .create, .ping, .help, .connect, .upgrade, .unknown, .invalid: nil
+        }
+    }
+}

@@ -1,0 +1,400 @@
+import Delivery
+package import Net
+package import Platform
+package import Store
+package import Wire
+
+/// Owns the groups of a board, who is in them, and the connections; consumes the turns of its hub.
+///
+/// Lives on the event loop. A turn is handled without waiting; what needs the disk is offered to `committer` and `reader`
+/// and comes back as `committed` and `pagesRead`, one call a batch.
+package actor GroupStore {
+    package struct Options: Sendable {
+        /// The rule of groups that are created without one.
+        package var visibility = VisibilityRule.standard
+        /// False answers `%groupcreate` with a refusal.
+        package var allowsCreation = true
+        /// False lets everybody post as fast as they like.
+        package var limitsRate = true
+        /// Local time ahead of UTC at a moment, in seconds, for the dates in text.
+        package var utcOffset: @Sendable (Timestamp) -> Int = { localUTCOffset(at: $0) }
+
+        package init() {}
+    }
+
+    /// Bytes that may wait for a connection when a further request of its is carried out.
+    package static let outboxGate = 65_536
+    /// Messages, and bytes, of a page of history.
+    package static let pageMessages = 1_000
+    package static let pageBytes = 65_536
+    /// Groups of a page of the list of groups.
+    package static let pageGroups = 500
+    /// Posts of each group whose heads are kept in memory, so that a join is answered at once.
+    package static let recentPosts = 16
+    /// How often the secrets of those who are connected are marked as used.
+    package static let touchInterval: Duration = .seconds(3_600)
+    /// How long a connection that is being closed has to take what it was sent.
+    package static let grace: Duration = .seconds(5)
+
+    /// What is known of a connection beside its machine.
+    final class Connection {
+        let id: SocketID
+        let peer: SocketAddress
+        var machine: BoardConnectionMachine
+        /// The secrets of the groups it has joined by JSON, by group.
+        var secrets: [Int: ResumeSecret] = [:]
+
+        init(id: SocketID, peer: SocketAddress, machine: BoardConnectionMachine) {
+            self.id = id
+            self.peer = peer
+            self.machine = machine
+        }
+    }
+
+    /// A group beside its rules: where it is kept and who hears of it.
+    struct GroupState {
+        let conversation: ConversationID
+        /// Its newest posts without their texts, oldest first, at most `recentPosts`.
+        var recent: [KeptMessage]
+        /// The members by dialect: an event is encoded once for each list.
+        var textAudience: [SocketID] = []
+        var jsonAudience: [SocketID] = []
+    }
+
+    /// A change and who waits for it.
+    struct QueuedChange: Sendable {
+        let change: BoardChange
+        /// Nil for the board's own.
+        let origin: SocketID?
+        let reply: BoardReply
+        let group: Int
+    }
+
+    /// A page and who waits for it.
+    struct QueuedPage: Sendable {
+        let page: BoardPage
+        let origin: SocketID
+        let reply: BoardReply
+        let group: Int
+        let purpose: Purpose
+
+        enum Purpose: Sendable {
+            case message(id: String)
+            case history(visible: Range<Int64>, ofJoin: Bool)
+            case catchUp(visible: Range<Int64>, gap: ClosedRange<Int64>?, isReset: Bool)
+        }
+    }
+
+    /// Where the actor lives: the loop.
+    private let executor: any SerialExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    let outbound: any Outbound
+    let store: MessageStore
+    let options: Options
+    let text: BoardTextWriter
+    /// Posts, joins, leaves and new groups on their way to the disk.
+    let committer = Committer<QueuedChange>()
+    /// Pages on their way from it.
+    let reader: Committer<QueuedPage>
+    /// Changes that found the committer full; at most one a connection, which is held until then.
+    var stalled: [QueuedChange] = []
+
+    /// The rules: groups, members, what each may see.
+    var table = GroupTable<SocketID>()
+    /// The groups' other side, by the same index.
+    var groups: [GroupState] = []
+    /// Connections by the slot of their id.
+    var connections: [Connection?] = []
+    /// Who has a name, by the folded name.
+    var names: [String: SocketID] = [:]
+    var limiter = ConnectionLimiter()
+
+    /// True after a commit has failed, until one succeeds.
+    var storageFails = false
+    /// Set once: nothing new is taken.
+    var isEnding = false
+    /// Changes and pages that were taken and not answered.
+    var underWay = 0
+
+    /// What the operator should know, for the log.
+    let report: @Sendable (BoardReport) -> Void
+
+    package init(
+        executor: any SerialExecutor, outbound: sending any Outbound, store: MessageStore,
+        groups: [BoardStorage.StoredGroup], options: Options = Options(),
+        report: @escaping @Sendable (BoardReport) -> Void = { _ in }
+    ) {
+        self.executor = executor
+        self.outbound = outbound
+        self.store = store
+        self.options = options
+        self.report = report
+        text = BoardTextWriter(utcOffset: options.utcOffset)
+        var limits = Committer<QueuedPage>.Limits()
+        // A page may hold 64 KiB: this bounds what the answers of one batch take.
+        limits.batchItems = 32
+        limits.waitingItems = .max / 4
+        reader = Committer(limits: limits)
+        for group in groups {
+            table.add(
+                group.name, visibility: group.visibility, epoch: group.conversation.epoch,
+                nextOffset: group.conversation.nextOffset)
+            self.groups.append(GroupState(conversation: group.conversation.id, recent: group.recent))
+        }
+    }
+
+    // MARK: - Turns
+
+    /// Consumes turns until they end, and carries out what the disk is needed for.
+    package func run(_ turns: some AsyncSequence<[NetEvent], Never>) async {
+        outbound.schedule(TimerToken.touch.packed, after: Self.touchInterval)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.commitChanges() }
+            group.addTask { await self.readPages() }
+            for await turn in turns { handle(turn) }
+            committer.finish()
+            reader.finish()
+        }
+    }
+
+    /// What one turn of the loop brought. Never waits.
+    package func handle(_ turn: [NetEvent]) {
+        for event in turn { handle(event) }
+    }
+
+    private func handle(_ event: NetEvent) {
+        switch event {
+        case .accepted(let id, _, let peer): accepted(id, peer)
+        case .received(let id, let bytes):
+            guard let connection = connection(id) else { return }
+            carryOut(connection.machine.received(bytes, at: outbound.now), connection)
+        case .inputEnded(let id):
+            guard let connection = connection(id) else { return }
+            carryOut(connection.machine.inputEnded(at: outbound.now), connection)
+        case .timer(let token): timerFired(TimerToken(packed: token))
+        case .drained(let id):
+            guard let connection = connection(id) else { return }
+            carryOut(connection.machine.release(.outbox, at: outbound.now), connection)
+        case .closed(let id, let reason): closed(id, reason)
+        case .signal(let signal):
+            switch signal {
+            case .interrupt, .terminate, .hangup: end()
+            case .windowChange, .resumed, .terminalStop, .user1: break
+            }
+        case .acceptFailed(_, let error): report(.acceptFailed(error))
+        case .connected, .dialFailed, .resolved, .datagrams, .unreachable: break
+        }
+    }
+
+    private func accepted(_ id: SocketID, _ peer: SocketAddress) {
+        guard !isEnding else { return outbound.reset(id) }
+        switch limiter.accepted(from: peer.ip) {
+        case .admit: break
+        case .tooManyOfAddress: return turnAway(id, peer, "Too many connections from your address; close one first.")
+        case .full: return turnAway(id, peer, "The server is full; try again later.")
+        }
+        let machine = BoardConnectionMachine(at: outbound.now, limitsRate: options.limitsRate)
+        let connection = Connection(id: id, peer: peer, machine: machine)
+        let slot = Int(id.slot)
+        while connections.count <= slot { connections.append(nil) }
+        connections[slot] = connection
+        carryOut(connection.machine.connected(), connection)
+    }
+
+    private func turnAway(_ id: SocketID, _ peer: SocketAddress, _ sentence: SafeText) {
+        outbound.send("[ERROR] \(sentence.string)\n".utf8, to: id)
+        outbound.close(id)
+        report(.turnedAway(peer: peer))
+    }
+
+    private func closed(_ id: SocketID, _ reason: CloseReason) {
+        guard let connection = connection(id) else { return }
+        connections[Int(id.slot)] = nil
+        limiter.closed(from: connection.peer.ip)
+        for timer in BoardConnectionMachine.Timer.allCases {
+            outbound.cancelTimer(TimerToken.connection(slot: id.slot, timer).packed)
+        }
+        signOff(connection)
+        report(.disconnected(peer: connection.peer, name: connection.machine.name, reason: reason))
+    }
+
+    /// Takes a connection out of its groups and gives its name back. Twice does no harm.
+    private func signOff(_ connection: Connection) {
+        guard let name = connection.machine.name, names[name.key] == connection.id else { return }
+        names[name.key] = nil
+        for group in table.leaveAll(connection.id) { announceLeave(connection, name, group) }
+        // Seven days count from here.
+        touch(Array(connection.secrets.values))
+        connection.secrets = [:]
+    }
+
+    private func timerFired(_ token: TimerToken) {
+        switch token {
+        case .touch:
+            for connection in connections {
+                if let connection { touch(Array(connection.secrets.values)) }
+            }
+            outbound.schedule(TimerToken.touch.packed, after: Self.touchInterval)
+        case .connection(let slot, let timer):
+            guard Int(slot) < connections.count, let connection = connections[Int(slot)] else { return }
+            carryOut(connection.machine.elapsed(timer, at: outbound.now), connection)
+        }
+    }
+
+    func connection(_ id: SocketID) -> Connection? {
+        let slot = Int(id.slot)
+        guard slot < connections.count, let connection = connections[slot], connection.id == id else { return nil }
+        return connection
+    }
+
+    /// Says goodbye to everybody and ends when what is under way was answered. Twice does no harm.
+    package func end() {
+        guard !isEnding else { return }
+        isEnding = true
+        for case let connection? in connections where !connection.machine.isClosed { outbound.pause(connection.id) }
+        endIfDone()
+    }
+
+    func endIfDone() {
+        guard isEnding, underWay == 0, stalled.isEmpty else { return }
+        for case let connection? in connections {
+            carryOut(connection.machine.close(.closing("The server is shutting down.")), connection)
+        }
+        outbound.cancelTimer(TimerToken.touch.packed)
+        outbound.shutdown(grace: Self.grace)
+    }
+
+    // MARK: - Effects
+
+    /// Carries out what a machine asks for, and what follows from that.
+    func carryOut(_ effects: [BoardConnectionMachine.Effect], _ connection: Connection) {
+        var effects = effects
+        var index = 0
+        while index < effects.count {
+            let effect = effects[index]
+            index += 1
+            switch effect {
+            case .prompt: send(connection) { text.writePrompt(to: &$0) }
+            case .nameTaken: send(connection) { text.writeNameTaken(to: &$0) }
+            case .claim(let name): effects += claim(name, connection)
+            case .answer(let answer, let reply): send(answer, reply, connection)
+            case .event(let event):
+                send(connection) { write(event, connection.machine.dialect, to: &$0) }
+            case .perform(let request, let reply):
+                if let answer = perform(request, reply, connection) {
+                    send(answer, reply, connection)
+                    effects += connection.machine.answered(at: outbound.now)
+                }
+            case .useJSON: useJSON(connection)
+            case .schedule(let timer, let delay):
+                outbound.schedule(TimerToken.connection(slot: connection.id.slot, timer).packed, after: delay)
+            case .cancel(let timer):
+                outbound.cancelTimer(TimerToken.connection(slot: connection.id.slot, timer).packed)
+            case .pauseReading: outbound.pause(connection.id)
+            case .resumeReading: if !isEnding { outbound.resume(connection.id) }
+            case .close:
+                signOff(connection)
+                outbound.close(connection.id)
+            }
+        }
+    }
+
+    private func claim(_ name: Nickname, _ connection: Connection) -> [BoardConnectionMachine.Effect] {
+        guard names[name.key] == nil else { return connection.machine.nameRefused(at: outbound.now) }
+        names[name.key] = connection.id
+        report(.joined(peer: connection.peer, name: name))
+        return connection.machine.nameAccepted(name, at: outbound.now)
+    }
+
+    private func useJSON(_ connection: Connection) {
+        for group in table.groups(of: connection.id) {
+            groups[group].textAudience.removeAll { $0 == connection.id }
+            groups[group].jsonAudience.append(connection.id)
+        }
+    }
+
+    /// Answers a request that was handed out earlier, and lets the connection go on.
+    func finish(_ answer: BoardAnswer, _ reply: BoardReply, _ id: SocketID) {
+        guard let connection = connection(id) else { return }
+        if !connection.machine.isClosed { send(answer, reply, connection) }
+        carryOut(connection.machine.answered(at: outbound.now), connection)
+    }
+
+    // MARK: - Sending
+
+    private func send(_ answer: BoardAnswer, _ reply: BoardReply, _ connection: Connection) {
+        send(connection) { writer in
+            switch reply {
+            case .text: text.write(answer, to: &writer)
+            case .json(let operation, let id):
+                BoardJSONWriter.write(answer, operation: operation, id: id, to: &writer)
+            }
+        }
+        guard outbound.outboxCount(connection.id) > Self.outboxGate else { return }
+        connection.machine.hold(.outbox)
+        outbound.notifyWhenDrained(connection.id, below: Self.outboxGate)
+    }
+
+    private func send(_ connection: Connection, _ body: (inout ByteWriter) -> Void) {
+        outbound.send(outbound.encode(body), to: connection.id)
+    }
+
+    private func write(_ event: BoardEvent, _ dialect: BoardConnectionMachine.Dialect, to writer: inout ByteWriter) {
+        switch dialect {
+        case .text: text.write(event, to: &writer)
+        case .json: BoardJSONWriter.write(event, to: &writer)
+        }
+    }
+
+    /// Tells every member of a group but one: encoded once for each dialect, the same bytes for all.
+    func notify(_ event: BoardEvent, _ group: Int, except id: SocketID?) {
+        func tell(_ audience: [SocketID], _ dialect: BoardConnectionMachine.Dialect) {
+            guard audience.count > 1 || (audience.count == 1 && audience[0] != id) else { return }
+            outbound.send(outbound.encode { write(event, dialect, to: &$0) }, to: audience, except: id)
+        }
+        tell(groups[group].textAudience, .text)
+        tell(groups[group].jsonAudience, .json)
+    }
+
+    func announceLeave(_ connection: Connection, _ name: Nickname, _ group: Int) {
+        groups[group].textAudience.removeAll { $0 == connection.id }
+        groups[group].jsonAudience.removeAll { $0 == connection.id }
+        notify(.left(group: table.groups[group].name.text, name: name.text), group, except: connection.id)
+    }
+}
+
+/// What the operator of a board should know.
+package enum BoardReport: Sendable {
+    case joined(peer: SocketAddress, name: Nickname)
+    case disconnected(peer: SocketAddress, name: Nickname?, reason: CloseReason)
+    case acceptFailed(SystemError)
+    /// A connection over the limits.
+    case turnedAway(peer: SocketAddress)
+    /// Nothing can be stored: posts are refused from here on.
+    case storageFailed(StoreError)
+    /// Posts are taken again.
+    case storageWorks
+    case groupCreated(GroupName, by: Nickname?)
+}
+
+/// The timers of a board in the one number space of the hub's.
+enum TimerToken: Hashable {
+    case connection(slot: UInt32, BoardConnectionMachine.Timer)
+    case touch
+
+    var packed: UInt64 {
+        switch self {
+        case .connection(let slot, let timer): UInt64(slot) << 8 | UInt64(timer.rawValue)
+        case .touch: 1 << 63
+        }
+    }
+
+    init(packed: UInt64) {
+        if let timer = BoardConnectionMachine.Timer(rawValue: UInt8(truncatingIfNeeded: packed)), packed >> 63 == 0 {
+            self = .connection(slot: UInt32(truncatingIfNeeded: packed >> 8), timer)
+        } else {
+            self = .touch
+        }
+    }
+}
