@@ -20,15 +20,15 @@ import Testing
 
     /// Out of descriptors, a server goes on serving those that it has, and accepts again when there is room.
     @Test func outOfDescriptors() async throws {
-        let (relay, port) = try await relay(descriptors: 20)
+        let (relay, port) = try await relay(descriptors: 32)
         var peers: [RawPeer] = []
         // More than it can accept; the kernel completes the handshakes of the others and keeps them.
-        for _ in 0..<24 { peers.append(try await RawPeer.connect(to: port)) }
+        for _ in 0..<44 { peers.append(try await RawPeer.connect(to: port)) }
         try await peers[0].send(frame("still here"))
         #expect(try await peers[1].receive(12) == frame("still here"))
-        for peer in peers[2..<20] { await peer.close() }
+        for peer in peers[2..<38] { await peer.close() }
         // The last of those that waited is served now.
-        try await peers[23].send(frame("at last"))
+        try await peers[43].send(frame("at last"))
         #expect(try await peers[1].receive(9) == frame("at last"))
         #expect(try await peers[0].receive(9) == frame("at last"))
         relay.send(SIGKILL)
