@@ -9,6 +9,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // Generic code of a lower module is specialised where it is used: without it the loop's timers alone looked types
+    // up at run time in every turn. This is the root package, so the flag needs no consent of anybody's.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
 func module(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
