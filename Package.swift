@@ -45,6 +45,7 @@ let package = Package(
         // The modes. They never import each other.
         module("P2PMode", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
         module("BoardMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
+        module("UDPMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
 
         // The command line.
         module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
@@ -65,6 +66,9 @@ let package = Package(
         tests("TerminalTests", uses: ["Terminal", "Wire", "TestSupport"]),
         tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),
         tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+        tests(
+            "UDPModeTests",
+            uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "BoardModeTests",

@@ -1,0 +1,278 @@
+package import Delivery
+package import Wire
+
+/// Where a datagram came from, and by which of the server's sockets: answers leave by the same one.
+package struct UDPPath: Hashable, Sendable {
+    /// The place of the socket in the order in which the server bound them.
+    package var socket: Int
+    package var address: SocketAddress
+
+    package init(socket: Int = 0, _ address: SocketAddress) {
+        self.socket = socket
+        self.address = address
+    }
+}
+
+/// A client that is in the server's table.
+package struct UDPRegistration: Sendable {
+    /// The name as it was registered, and what makes it unique.
+    package var name: String
+    package var key: String
+    /// Where it listens: the source's IP address and the `client_port` of its metadata.
+    package var path: UDPPath
+    /// Where its registration came from: an original's second socket.
+    package var source: UDPPath
+    package var entry: UDPTableEntry
+    /// A program of ours, with these: which run of it, and what its requests prove themselves by.
+    package var run: UInt64?
+    package var session: UInt64
+    /// An end of ours has shown that it receives at `path`; an original is taken at its word.
+    package var isConfirmed: Bool
+    /// The group that it is in, by key.
+    package var group: String?
+    package var lastHeard: MonotonicTime
+    /// Orders its group messages and drops repeated ones.
+    package var receiver = ReliableReceiver<UDPGroupPost>()
+    package var answers = UDPAnswerMemory()
+    /// Requests that are answered, and messages that are admitted.
+    package var requests = TokenBucket(burst: requestBurst, perSecond: requestsPerSecond)
+    package var posts = TokenBucket(burst: FloodGuard.burst, perSecond: FloodGuard.perSecond)
+    /// Group messages that were refused, by sequence number: a repeated one is refused again.
+    package var refused = DuplicateWindow<UInt64>(capacity: 64)
+    /// The group that it was removed from because it did not answer.
+    package var removedFrom: String?
+    /// Handing over what was stored: what is under way, and how often it was sent.
+    package var mail = MailRound()
+    /// What reclaims the name.
+    package var secret: MessageID?
+    /// The program keeps its secret, so the name outlives it.
+    package var keeps = false
+    /// When somebody else asked for the name last: then it is looked whether this one is still there.
+    package var lastProbe: MonotonicTime?
+    /// Names that an original has to know first, because they write to it.
+    package var contacts: [String] = []
+    /// Groups that it has created.
+    package var groupsCreated = 0
+    /// The place in the order of registration.
+    package var number: UInt64 = 0
+
+    /// Requests at once, and a second from then on.
+    package static let requestBurst = 100
+    package static let requestsPerSecond = 50.0
+
+    package struct MailRound: Sendable {
+        package var underWay: Set<MessageID> = []
+        package var attempts = 0
+    }
+
+    package var isOurs: Bool { run != nil }
+}
+
+/// A message of a member on its way into its group.
+package struct UDPGroupPost: Sendable, Equatable {
+    package var id: MessageID?
+    package var group: String
+    package var text: String
+
+    package init(id: MessageID?, group: String, text: String) {
+        self.id = id
+        self.group = group
+        self.text = text
+    }
+}
+
+/// Who is registered: unique names, bounded numbers, and the table in the parts that fit a datagram.
+package struct UDPTable: Sendable {
+    /// Names that an original is told first.
+    package static let contactLimit = 8
+
+    package private(set) var registrations: [String: UDPRegistration] = [:]
+    private var keys: [SocketAddress: String] = [:]
+    /// How many of one address, and in all.
+    private var limiter = ConnectionLimiter()
+    private var nextNumber: UInt64 = 0
+    /// The number of changes that were announced so far.
+    package private(set) var revision: UInt64 = 0
+    /// Keys that came, and names that went, since then.
+    private var came: Set<String> = []
+    private var gone: [String] = []
+
+    package init() {}
+
+    package var count: Int { registrations.count }
+    package var hasChanged: Bool { !came.isEmpty || !gone.isEmpty }
+
+    package subscript(key: String) -> UDPRegistration? {
+        _read { yield registrations[key] }
+        _modify { yield &registrations[key] }
+    }
+
+    /// The client that listens at an address.
+    package func key(listeningAt address: SocketAddress) -> String? { keys[address] }
+
+    package mutating func add(_ registration: UDPRegistration) -> ConnectionLimiter.Verdict {
+        precondition(registrations[registration.key] == nil, "a name is registered once")
+        let verdict = limiter.accepted(from: registration.path.address.ip)
+        guard verdict == .admit else { return verdict }
+        var registration = registration
+        registration.number = nextNumber
+        nextNumber += 1
+        registrations[registration.key] = registration
+        keys[registration.path.address] = registration.key
+        return .admit
+    }
+
+    /// The table shows it from now on.
+    package mutating func publish(_ key: String) {
+        came.insert(key)
+    }
+
+    @discardableResult
+    package mutating func remove(_ key: String) -> UDPRegistration? {
+        guard let registration = registrations.removeValue(forKey: key) else { return nil }
+        if keys[registration.path.address] == key { keys[registration.path.address] = nil }
+        limiter.closed(from: registration.path.address.ip)
+        // One that nobody was told of need not be taken back; one that is told of again is in `came` later.
+        if came.remove(key) == nil, registration.isConfirmed { gone.append(registration.name) }
+        return registration
+    }
+
+    /// In the order of registration.
+    package var published: [UDPRegistration] {
+        registrations.values.filter(\.isConfirmed).sorted { $0.number < $1.number }
+    }
+
+    /// What an original is sent: itself first, then who writes to it, then the others as far as a datagram holds them.
+    /// Only names that an IPv4 program can write to.
+    package func table(for key: String, among published: [UDPRegistration], port: UInt16) -> UDPMessage {
+        var entries: [UDPTableEntry] = []
+        var size = UDPMessage(.stateChange([]), .server(port: port, chat: nil)).json.encoded(style: .python).count
+        var included: Set<String> = []
+        func include(_ registration: UDPRegistration) -> Bool {
+            guard included.insert(registration.key).inserted else { return true }
+            let added = registration.entry.encodedSize
+            guard size + added <= UDPMessage.datagramLimit else { return false }
+            size += added
+            entries.append(registration.entry)
+            return true
+        }
+        if let itself = registrations[key] {
+            _ = include(itself)
+            for contact in itself.contacts {
+                if let registration = registrations[contact], registration.isConfirmed { _ = include(registration) }
+            }
+        }
+        for registration in published where registration.entry.clientIP?.isV4 == true {
+            guard include(registration) else { break }
+        }
+        return UDPMessage(.stateChange(entries), .server(port: port, chat: nil))
+    }
+
+    /// The whole table for an end of ours, in pages that each fit a datagram.
+    package func pages(port: UInt16) -> [UDPMessage] {
+        let pages = Self.split(published.map(\.entry), gone: [], overhead: 160)
+        return pages.enumerated().map { index, page in
+            let chat = UDPExtension {
+                $0.revision = revision
+                $0.page = index
+                $0.pages = pages.count
+            }
+            return UDPMessage(.stateChange(page.entries), .server(port: port, chat: chat))
+        }
+    }
+
+    /// Announces what has changed: each part that fits a datagram counts as one change.
+    package mutating func takeChanges(port: UInt16) -> [UDPMessage] {
+        let entries = came.compactMap { registrations[$0] }.sorted { $0.number < $1.number }.map(\.entry)
+        let names = Set(entries.map(\.name))
+        let parts = Self.split(entries, gone: gone.filter { !names.contains($0) }, overhead: 160)
+        came.removeAll()
+        gone.removeAll()
+        return parts.map { part in
+            let chat = UDPExtension {
+                $0.from = revision
+                $0.revision = revision + 1
+                $0.gone = part.gone.isEmpty ? nil : part.gone
+            }
+            revision += 1
+            return UDPMessage(.stateChange(part.entries), .server(port: port, chat: chat))
+        }
+    }
+
+    private struct Part {
+        var entries: [UDPTableEntry] = []
+        var gone: [String] = []
+        var size: Int
+    }
+
+    /// At least one part, though it may be empty.
+    private static func split(_ entries: [UDPTableEntry], gone: [String], overhead: Int) -> [Part] {
+        var parts = [Part(size: overhead)]
+        func room(for size: Int) {
+            if parts[parts.count - 1].size + size > UDPMessage.datagramLimit { parts.append(Part(size: overhead)) }
+            parts[parts.count - 1].size += size
+        }
+        for name in gone {
+            room(for: JSON.string(name).encoded(style: .python).count + 2)
+            parts[parts.count - 1].gone.append(name)
+        }
+        for entry in entries {
+            room(for: entry.encodedSize)
+            parts[parts.count - 1].entries.append(entry)
+        }
+        return parts
+    }
+}
+
+extension UDPTableEntry {
+    /// Bytes that it adds to a table: key, colon, value, comma.
+    package var encodedSize: Int {
+        JSON.string(name).encoded(style: .python).count + json.encoded(style: .python).count + 4
+    }
+}
+
+/// The answers to the last requests of a client, so that a repeated request gets the first answer again and has no
+/// second effect.
+package struct UDPAnswerMemory: Sendable {
+    /// Answers that are remembered.
+    package static let limit = 16
+    /// A request without an id that is repeated within this time of its last copy is a retransmission: an original
+    /// repeats every 0.5 s, and this bridges one lost copy.
+    package static let repetitionWindow: Duration = .milliseconds(1_250)
+    /// A text without an id counts as a retransmission during the six sends of an original.
+    package static let textWindow: Duration = .seconds(3)
+
+    private struct Entry: Sendable {
+        var request: UDPMessage.Body
+        var id: MessageID?
+        var answer: [UDPMessage]
+        var first: MonotonicTime
+        var last: MonotonicTime
+    }
+
+    private var entries: [Entry] = []
+
+    package init() {}
+
+    /// The first answer, when this is a repeated request.
+    package mutating func answer(
+        to request: UDPMessage.Body, id: MessageID?, at now: MonotonicTime
+    ) -> [UDPMessage]? {
+        let index = entries.lastIndex { entry in
+            if let id { return entry.id == id && entry.request == request }
+            guard entry.id == nil, entry.request == request else { return false }
+            if case .groupMessage = request { return now - entry.first < Self.textWindow }
+            return now - entry.last < Self.repetitionWindow
+        }
+        guard let index else { return nil }
+        entries[index].last = now
+        return entries[index].answer
+    }
+
+    package mutating func remember(
+        _ answer: [UDPMessage], to request: UDPMessage.Body, id: MessageID?, at now: MonotonicTime
+    ) {
+        entries.append(Entry(request: request, id: id, answer: answer, first: now, last: now))
+        if entries.count > Self.limit { entries.removeFirst() }
+    }
+}
