@@ -115,9 +115,12 @@ extension RawPeer {
     /// The next JSON line.
     func object() throws -> JSON { try JSON(parsing: Array(line().utf8)[...]) }
 
-    /// Sends a JSON line and takes the next one.
+    /// Sends a JSON line and takes its answer; events before it are passed over.
     func ask(_ text: String) throws -> JSON {
         try send(text + "\n")
-        return try object()
+        while true {
+            let object = try object()
+            if ["answer", "error", "ready"].contains(object["event"]?.string) { return object }
+        }
     }
 }
