@@ -38,6 +38,24 @@ extern int chat_recvmmsg(int socket, struct chat_mmsghdr *messages, unsigned int
 extern int chat_sendmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags)
     __asm__("sendmmsg");
 
+// A control message that asks the kernel to cut a message into datagrams of one size (udp(7), UDP_SEGMENT).
+struct chat_segment_control {
+    struct cmsghdr header;
+    uint16_t size;
+    uint16_t padding[3];
+};
+
+static inline struct chat_segment_control chat_make_segment_control(uint16_t size) {
+    struct chat_segment_control control = {0};
+    control.header.cmsg_level = 17;  // SOL_UDP
+    control.header.cmsg_type = 103;  // UDP_SEGMENT
+    control.header.cmsg_len = CMSG_LEN(sizeof size);
+    control.size = size;
+    return control;
+}
+
+static inline size_t chat_segment_control_length(void) { return CMSG_SPACE(sizeof(uint16_t)); }
+
 // errno is a macro over a function; Swift cannot see macros of that shape.
 static inline int chat_errno(void) { return errno; }
 

@@ -44,15 +44,6 @@ final class DatagramBatch {
     }
 }
 
-/// What a datagram socket sends at the end of this turn, and what the kernel had no room for.
-struct DatagramQueue {
-    /// Of this turn: parts of the arena.
-    var fresh: [(piece: Slot.Piece, address: SystemAddress)] = []
-    /// Of earlier turns, in their own memory.
-    var waiting: [(bytes: [UInt8], address: SystemAddress)] = []
-    var isWaiting: Bool { !waiting.isEmpty }
-}
-
 extension Hub {
     package func bindDatagram(on address: SocketAddress) throws(SystemError) -> (id: SocketID, address: SocketAddress) {
         checkThread()
@@ -91,120 +82,37 @@ extension Hub {
     package func send(_ payload: Payload, to address: SocketAddress, from socket: SocketID) {
         checkThread()
         check(payload)
-        guard let slot = slot(of: socket), slots[slot].kind == .datagram else { return }
-        guard canReach(address, from: slot) else { return }
-        outgoing[socket.slot]!.fresh.append(
-            (Slot.Piece(start: payload.start, end: payload.end), SystemAddress(address, family: slots[slot].family)))
+        guard let slot = slot(of: socket), slots[slot].kind == .datagram, canReach(address, from: slot) else { return }
+        outgoing[socket.slot]!.append(Slot.Piece(start: payload.start, end: payload.end), to: address)
         markDirty(socket.slot)
     }
 
-    package func send(_ payload: Payload, to addresses: [SocketAddress], from socket: SocketID) {
+    package func send(
+        _ payload: Payload, to addresses: [SocketAddress], except: SocketAddress?, from socket: SocketID
+    ) {
         checkThread()
         check(payload)
-        guard let slot = slot(of: socket), slots[slot].kind == .datagram else { return }
-        let family = slots[slot].family
-        let piece = Slot.Piece(start: payload.start, end: payload.end)
-        for address in addresses where canReach(address, from: slot) {
-            outgoing[socket.slot]!.fresh.append((piece, SystemAddress(address, family: family)))
-        }
+        guard let slot = slot(of: socket), slots[slot].kind == .datagram, !addresses.isEmpty else { return }
+        outgoing[socket.slot]!.append(
+            Slot.Piece(start: payload.start, end: payload.end), to: addresses, except: except)
         markDirty(socket.slot)
     }
 
     /// An IPv4 socket cannot send to IPv6; such a datagram is lost, as on any network.
     private func canReach(_ address: SocketAddress, from slot: Int) -> Bool {
-        slots[slot].family == AF_INET6 || address.ip.family == AF_INET
+        slots[slot].family == AF_INET6 || address.ip.isV4
     }
 
     func flushDatagrams(_ index: UInt32) {
         guard var queue = outgoing.removeValue(forKey: index) else { return }
-        let descriptor = slots[Int(index)].descriptor
-        if queue.isWaiting {
-            let sent = queue.waiting.withUnsafeBufferPointer { waiting in
-                sendBatch(descriptor, count: waiting.count) { index, body in
-                    waiting[index].bytes.withUnsafeBytes { body($0, waiting[index].address) }
-                }
-            }
-            queue.waiting.removeFirst(sent)
+        let slot = Int(index)
+        arena.bytes.withUnsafeBytes { memory in
+            queue.flush(
+                descriptor: slots[slot].descriptor, family: slots[slot].family, arena: memory,
+                dropped: &droppedDatagrams)
         }
-        var sent = 0
-        if !queue.isWaiting && !queue.fresh.isEmpty {
-            sent = arena.bytes.withUnsafeBytes { memory in
-                queue.fresh.withUnsafeBufferPointer { fresh in
-                    sendBatch(descriptor, count: fresh.count) { index, body in
-                        let piece = fresh[index].piece
-                        body(UnsafeRawBufferPointer(rebasing: memory[piece.start..<piece.end]), fresh[index].address)
-                    }
-                }
-            }
-        }
-        for item in queue.fresh[sent...] {
-            if queue.waiting.count >= Limits.datagramsWaiting {
-                droppedDatagrams += queue.fresh.count - sent
-                break
-            }
-            let bytes = arena.bytes.withUnsafeBytes { [UInt8]($0[item.piece.start..<item.piece.end]) }
-            queue.waiting.append((bytes, item.address))
-            sent += 1
-        }
-        queue.fresh.removeAll(keepingCapacity: queue.fresh.count <= 65_536)
         outgoing[index] = queue
         updateInterest(index)
-    }
-
-    /// Sends datagrams in as few calls as possible.
-    ///
-    /// - Returns: how many of them are done with: sent, or refused by the kernel for a reason of their own.
-    private func sendBatch(
-        _ descriptor: Int32, count: Int,
-        _ item: (Int, (UnsafeRawBufferPointer, SystemAddress) -> Void) -> Void
-    ) -> Int {
-        let capacity = min(count, 1_024)
-        return withUnsafeTemporaryAllocation(of: chat_mmsghdr.self, capacity: capacity) { headers in
-            withUnsafeTemporaryAllocation(of: iovec.self, capacity: capacity) { vectors in
-                withUnsafeTemporaryAllocation(of: SystemAddress.self, capacity: capacity) { addresses in
-                    var done = 0
-                    while done < count {
-                        let size = min(capacity, count - done)
-                        for index in 0..<size {
-                            item(done + index) { bytes, address in
-                                addresses.initializeElement(at: index, to: address)
-                                vectors.initializeElement(
-                                    at: index,
-                                    to: iovec(
-                                        iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress),
-                                        iov_len: bytes.count))
-                            }
-                            var header = chat_mmsghdr()
-                            header.header.msg_name = UnsafeMutableRawPointer(addresses.baseAddress! + index)
-                            header.header.msg_namelen = addresses[index].length
-                            header.header.msg_iov = vectors.baseAddress! + index
-                            header.header.msg_iovlen = 1
-                            headers.initializeElement(at: index, to: header)
-                        }
-                        var sent = 0
-                        while sent < size {
-                            let result = nonblockingCall("sendmmsg") {
-                                Int(
-                                    chat_sendmmsg(
-                                        descriptor, headers.baseAddress! + sent, UInt32(size - sent),
-                                        System.sendFlags))
-                            }
-                            switch result {
-                            case .done(let number): sent += number
-                            case .wouldBlock: return done + sent
-                            case .failed(let error):
-                                if error.code == ENOBUFS || error.code == ENOMEM { return done + sent }
-                                // ECONNREFUSED is the ICMP error of an earlier datagram, told once and with nothing
-                                // sent; every other error is this datagram's own (no route, too long).
-                                if error.code != ECONNREFUSED { sent += 1 }
-                            }
-                        }
-                        done += size
-                    }
-                    return done
-                }
-            }
-        }
     }
 
     /// Reads ICMP errors and the addresses that they are about.

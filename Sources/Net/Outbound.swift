@@ -62,7 +62,10 @@ package protocol Outbound: AnyObject {
     func send(_ payload: Payload, to address: SocketAddress, from socket: SocketID)
 
     /// Sends the same datagram to many addresses.
-    func send(_ payload: Payload, to addresses: [SocketAddress], from socket: SocketID)
+    ///
+    /// Handing over the same array for several payloads of a turn, with the author of each as the exception, makes them
+    /// cost one message an address where their sizes agree.
+    func send(_ payload: Payload, to addresses: [SocketAddress], except: SocketAddress?, from socket: SocketID)
 
     /// Stops reading from a stream; its sender is slowed down by TCP. A hang-up is noticed when reading goes on.
     func pause(_ id: SocketID)
@@ -93,6 +96,11 @@ package protocol Outbound: AnyObject {
 }
 
 extension Outbound {
+    /// Sends the same datagram to many addresses.
+    package func send(_ payload: Payload, to addresses: [SocketAddress], from socket: SocketID) {
+        send(payload, to: addresses, except: nil, from: socket)
+    }
+
     /// Sends bytes that were encoded elsewhere.
     package func send(_ bytes: some Sequence<UInt8>, to id: SocketID) {
         send(encode { $0.append(contentsOf: bytes) }, to: id)

@@ -122,6 +122,39 @@ import Wire
         }
     }
 
+    /// Datagrams of equal and of unequal sizes, empty ones among them, with and without their author: what the kernel cuts
+    /// out of one message is what was sent, in order.
+    @Test func joinedDatagramsComeApart() async throws {
+        try await HubProbe.with { probe in
+            let any = SocketAddress(ip: .v4(0x7f00_0001), port: 0)
+            let (sender, _) = try await probe.perform { try $0.bindDatagram(on: any) }
+            let receivers = try await probe.perform { hub in try (0..<3).map { _ in try hub.bindDatagram(on: any) } }
+            let addresses = receivers.map(\.address)
+            let sizes =
+                [10, 10, 10, 4, 10, 10, 20, 20, 20, 0, 0, 5, 3_000, 3_000, 3_000] + [Int](repeating: 1_200, count: 70)
+            await probe.perform { hub in
+                for (number, size) in sizes.enumerated() {
+                    let payload = hub.encode { $0.append(contentsOf: [UInt8](repeating: UInt8(number), count: size)) }
+                    let author = number % 4 == 3 ? nil : addresses[number % 4 % 3]
+                    hub.send(payload, to: addresses, except: author, from: sender)
+                }
+            }
+            for (index, receiver) in receivers.enumerated() {
+                let expected = sizes.enumerated().filter { number, _ in number % 4 == 3 || number % 4 % 3 != index }
+                var received: [ArraySlice<UInt8>] = []
+                while received.count < expected.count {
+                    let batch = await probe.next { event -> [Datagram]? in
+                        if case .datagrams(receiver.id, let batch) = event { batch } else { nil }
+                    }
+                    received += try #require(batch).map(\.bytes)
+                }
+                #expect(received.map(\.count) == expected.map(\.element))
+                #expect(
+                    zip(received, expected).allSatisfy { bytes, sent in bytes.allSatisfy { $0 == UInt8(sent.offset) } })
+            }
+        }
+    }
+
     @Test func nobodyListensAtAnAddress() async throws {
         try await HubProbe.with { probe in
             let any = SocketAddress(ip: .v4(0x7f00_0001), port: 0)

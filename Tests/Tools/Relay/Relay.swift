@@ -20,6 +20,26 @@ actor Relay {
         hub = loop.hub
     }
 
+    /// Passes datagrams on: `J` adds its sender, who is answered `K`; every other one goes to all who were added.
+    func runDatagrams(port: UInt16) async throws {
+        let (socket, address) = try hub.bindDatagram(on: SocketAddress(ip: .v4(0x7f00_0001), port: port))
+        let line = Array("listening on \(address.port)\n".utf8)
+        write(1, line, line.count)
+        var members: [SocketAddress] = []
+        for await turn in hub.turns {
+            for case .datagrams(_, let batch) in turn {
+                for datagram in batch {
+                    if datagram.bytes.elementsEqual([UInt8(ascii: "J")]) {
+                        members.append(datagram.source)
+                        hub.send(hub.encode { $0.append(UInt8(ascii: "K")) }, to: datagram.source, from: socket)
+                    } else {
+                        hub.send(hub.encode { $0.append(contentsOf: datagram.bytes) }, to: members, from: socket)
+                    }
+                }
+            }
+        }
+    }
+
     func run(port: UInt16) async throws {
         let listener = try hub.listen(on: SocketAddress(ip: .v4(0x7f00_0001), port: port))
         try hub.watchSignals([.interrupt, .terminate, .hangup])
@@ -72,12 +92,15 @@ struct Main {
     }
 
     private static let relay: @Sendable () async -> Int32 = {
-        let port = UInt16(CommandLine.arguments.dropFirst().first ?? "0") ?? 0
+        let arguments = CommandLine.arguments.dropFirst()
+        let port = UInt16(arguments.first ?? "0") ?? 0
+        let isDatagrams = arguments.last == "udp"
         do {
             let loop = try EventLoop.start(name: "loop")
             let failure = await loop.run { () -> (any Error)? in
                 do {
-                    try await Relay(loop: loop).run(port: port)
+                    let relay = Relay(loop: loop)
+                    if isDatagrams { try await relay.runDatagrams(port: port) } else { try await relay.run(port: port) }
                     return nil
                 } catch {
                     return error
