@@ -21,27 +21,51 @@ package struct JSONReader {
 
     /// The name of a member. Compare it with a literal; that costs no `String`.
     package struct Key: Sendable {
-        let bytes: ArraySlice<UInt8>
+        /// A short name lies here and needs no memory of its own, as those of all our messages do.
+        private let inline: (UInt64, UInt64)
+        private let inlineCount: Int
+        private let long: [UInt8]
+        private static let mostInline = 16
 
-        package var string: String { String(decoding: bytes, as: UTF8.self) }
+        init(_ name: UnsafeRawBufferPointer) {
+            var inline: (UInt64, UInt64) = (0, 0)
+            if name.count <= Self.mostInline {
+                withUnsafeMutableBytes(of: &inline) { $0.copyMemory(from: name) }
+                inlineCount = name.count
+                long = []
+            } else {
+                inlineCount = 0
+                long = Array(name)
+            }
+            self.inline = inline
+        }
+
+        package var string: String { withBytes { String(decoding: $0, as: UTF8.self) } }
 
         package static func ~= (literal: StaticString, key: Key) -> Bool { key == literal }
 
         package static func == (key: Key, literal: StaticString) -> Bool {
-            guard key.bytes.count == literal.utf8CodeUnitCount else { return false }
-            return key.bytes.withUnsafeBufferPointer { bytes in
-                literal.withUTF8Buffer { $0.elementsEqual(bytes) }
+            key.withBytes { bytes in
+                guard bytes.count == literal.utf8CodeUnitCount else { return false }
+                let start = literal.utf8Start
+                for index in bytes.indices where bytes[index] != start[index] { return false }
+                return true
             }
+        }
+
+        private func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+            guard long.isEmpty else { return long.withUnsafeBytes(body) }
+            return withUnsafeBytes(of: inline) { body(UnsafeRawBufferPointer(rebasing: $0[..<inlineCount])) }
         }
     }
 
-    private let bytes: ArraySlice<UInt8>
+    let bytes: ArraySlice<UInt8>
     /// The index in `bytes` of the next byte to read.
-    private var position: Int
+    var position: Int
     private var depth = 0
     private let maximumDepth: Int
     /// Whether the innermost array or object has just been opened, so that no comma is due.
-    private var isFirst = false
+    var isFirst = false
 
     package init(_ bytes: ArraySlice<UInt8>, maximumDepth: Int = JSON.mostDepth) {
         self.bytes = bytes
@@ -70,8 +94,12 @@ package struct JSONReader {
     package mutating func nextKey() throws(JSONError) -> Key? {
         guard try !closes(with: UInt8(ascii: "}")) else { return nil }
         let string = try scanString()
-        let key = Key(bytes: string.hasEscapes ? try unescaped(string)[...] : bytes[string.content])
-        if string.hasEscapes || !string.isASCII { try checkUTF8(key.bytes, at: string.content.lowerBound) }
+        let key: Key
+        if string.hasEscapes || !string.isASCII {
+            key = Array(try text(of: string).utf8).withUnsafeBytes { Key($0) }
+        } else {
+            key = withContent(of: string) { Key(UnsafeRawBufferPointer($0)) }
+        }
         try expect(UInt8(ascii: ":"))
         return key
     }
@@ -86,19 +114,7 @@ package struct JSONReader {
     }
 
     package mutating func readString() throws(JSONError) -> String {
-        let string = try scanString()
-        if string.hasEscapes {
-            guard let text = String(validating: try unescaped(string), as: UTF8.self) else {
-                throw .invalidUTF8(at: string.content.lowerBound - bytes.startIndex)
-            }
-            return text
-        }
-        let content = bytes[string.content]
-        if string.isASCII { return String(decoding: content, as: UTF8.self) }
-        guard let text = String(validating: content, as: UTF8.self) else {
-            throw .invalidUTF8(at: string.content.lowerBound - bytes.startIndex)
-        }
-        return text
+        try text(of: scanString())
     }
 
     /// A number without fraction and exponent that fits 64 bits.
@@ -148,11 +164,7 @@ package struct JSONReader {
         case .number: _ = try readNumber()
         case .string:
             let string = try scanString()
-            if string.hasEscapes {
-                try checkUTF8(unescaped(string)[...], at: string.content.lowerBound)
-            } else if !string.isASCII {
-                try checkUTF8(bytes[string.content], at: string.content.lowerBound)
-            }
+            if string.hasEscapes || !string.isASCII { _ = try text(of: string) }
         case .array:
             try beginArray()
             while try nextElement() { try skipValue() }
@@ -194,7 +206,7 @@ package struct JSONReader {
 // MARK: - Structure
 
 extension JSONReader {
-    private mutating func skipWhitespace() {
+    mutating func skipWhitespace() {
         while position < bytes.endIndex {
             switch bytes[position] {
             case 0x20, 0x0A, 0x0D, 0x09: position += 1
@@ -204,23 +216,23 @@ extension JSONReader {
     }
 
     /// The next byte that is not whitespace; it is not read.
-    private mutating func nextSignificant() throws(JSONError) -> UInt8 {
+    mutating func nextSignificant() throws(JSONError) -> UInt8 {
         skipWhitespace()
         guard position < bytes.endIndex else { throw .unexpectedEnd }
         return bytes[position]
     }
 
-    private func unexpected(_ byte: UInt8) -> JSONError {
+    func unexpected(_ byte: UInt8) -> JSONError {
         .unexpectedByte(byte, at: position - bytes.startIndex)
     }
 
-    private mutating func expect(_ wanted: UInt8) throws(JSONError) {
+    mutating func expect(_ wanted: UInt8) throws(JSONError) {
         let byte = try nextSignificant()
         guard byte == wanted else { throw unexpected(byte) }
         position += 1
     }
 
-    private mutating func expect(word: StaticString) throws(JSONError) {
+    mutating func expect(word: StaticString) throws(JSONError) {
         for offset in 0..<word.utf8CodeUnitCount {
             guard position < bytes.endIndex else { throw .unexpectedEnd }
             guard bytes[position] == word.utf8Start[offset] else { throw unexpected(bytes[position]) }
@@ -253,132 +265,6 @@ extension JSONReader {
         }
         isFirst = false
         return false
-    }
-}
-
-// MARK: - Strings
-
-extension JSONReader {
-    /// A string between its quotes.
-    private struct ScannedString {
-        let content: Range<Int>
-        let hasEscapes: Bool
-        let isASCII: Bool
-    }
-
-    /// Reads up to and with the closing quote, and checks that no control character stands between.
-    private mutating func scanString() throws(JSONError) -> ScannedString {
-        try expect(UInt8(ascii: "\""))
-        isFirst = false
-        let start = position
-        var hasEscapes = false
-        var isASCII = true
-        while true {
-            let (length, sawHighBit) = bytes[position...].withUnsafeBytes(Self.plainPrefix)
-            position += length
-            if sawHighBit { isASCII = false }
-            guard position < bytes.endIndex else { throw .unexpectedEnd }
-            switch bytes[position] {
-            case UInt8(ascii: "\""):
-                position += 1
-                return ScannedString(content: start..<position - 1, hasEscapes: hasEscapes, isASCII: isASCII)
-            case UInt8(ascii: "\\"):
-                guard position + 1 < bytes.endIndex else { throw .unexpectedEnd }
-                hasEscapes = true
-                position += 2
-            case let byte:
-                throw unexpected(byte)
-            }
-        }
-    }
-
-    /// The number of bytes up to the next quote, backslash or control character, and whether one of them is not
-    /// ASCII. Eight at a time.
-    private static func plainPrefix(_ bytes: UnsafeRawBufferPointer) -> (length: Int, sawHighBit: Bool) {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let high: UInt64 = 0x8080_8080_8080_8080
-        var offset = 0
-        var seen: UInt64 = 0
-        while offset + 8 <= bytes.count {
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            // A byte is zero where subtracting one borrows and its high bit was clear; a borrow can only raise a false
-            // alarm above a true one, and the lowest alarm is the one that counts.
-            let quote = word ^ (ones &* 0x22)
-            let backslash = word ^ (ones &* 0x5C)
-            let alarm =
-                ((quote &- ones) & ~quote | (backslash &- ones) & ~backslash | (word &- ones &* 0x20) & ~word) & high
-            if alarm != 0 {
-                let clear = alarm.trailingZeroBitCount / 8
-                let before = clear == 0 ? 0 : word << UInt64(64 - clear * 8)
-                return (offset + clear, (seen | before) & high != 0)
-            }
-            seen |= word
-            offset += 8
-        }
-        while offset < bytes.count {
-            let byte = bytes[offset]
-            if byte == 0x22 || byte == 0x5C || byte < 0x20 { break }
-            seen |= UInt64(byte)
-            offset += 1
-        }
-        return (offset, seen & high != 0)
-    }
-
-    private func checkUTF8(_ run: ArraySlice<UInt8>, at place: Int) throws(JSONError) {
-        guard String(validating: run, as: UTF8.self) != nil else {
-            throw .invalidUTF8(at: place - bytes.startIndex)
-        }
-    }
-
-    /// The content of a string with its escapes replaced (RFC 8259, section 7).
-    private func unescaped(_ string: ScannedString) throws(JSONError) -> [UInt8] {
-        var output = ByteWriter(reserving: string.content.count)
-        var rest = bytes[string.content]
-        while let backslash = rest.firstIndex(of: UInt8(ascii: "\\")) {
-            output.append(contentsOf: rest[..<backslash])
-            // The scan has made sure that a byte follows every backslash.
-            let kind = rest[backslash + 1]
-            rest = rest[(backslash + 2)...]
-            switch kind {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): output.append(kind)
-            case UInt8(ascii: "b"): output.append(0x08)
-            case UInt8(ascii: "f"): output.append(0x0C)
-            case UInt8(ascii: "n"): output.append(0x0A)
-            case UInt8(ascii: "r"): output.append(0x0D)
-            case UInt8(ascii: "t"): output.append(0x09)
-            case UInt8(ascii: "u"):
-                guard let scalar = Self.takeScalar(&rest) else {
-                    throw .invalidEscape(at: backslash - bytes.startIndex)
-                }
-                output.append(contentsOf: UTF8.encode(scalar)!)
-            default: throw .invalidEscape(at: backslash - bytes.startIndex)
-            }
-        }
-        output.append(contentsOf: rest)
-        return output.bytes
-    }
-
-    /// The scalar of the four digits behind "\u", and of a second such escape where the first is half of a pair.
-    private static func takeScalar(_ rest: inout ArraySlice<UInt8>) -> Unicode.Scalar? {
-        guard let first = takeCodeUnit(&rest) else { return nil }
-        guard (0xD800...0xDBFF).contains(first) else { return Unicode.Scalar(first) ?? "\u{FFFD}" }
-        var ahead = rest
-        guard ahead.popFirst() == UInt8(ascii: "\\"), ahead.popFirst() == UInt8(ascii: "u"),
-            let second = takeCodeUnit(&ahead), (0xDC00...0xDFFF).contains(second)
-        else { return "\u{FFFD}" }
-        rest = ahead
-        return Unicode.Scalar(0x10000 + (UInt32(first) - 0xD800) << 10 + (UInt32(second) - 0xDC00))
-    }
-
-    private static func takeCodeUnit(_ rest: inout ArraySlice<UInt8>) -> UInt16? {
-        guard rest.count >= 4 else { return nil }
-        var unit: UInt16 = 0
-        for byte in rest.prefix(4) {
-            guard let digit = hexadecimalDigit(byte) else { return nil }
-            unit = unit << 4 | UInt16(digit)
-        }
-        rest = rest.dropFirst(4)
-        return unit
     }
 }
 

@@ -68,6 +68,33 @@ package struct JSONWriter {
         needsComma = true
     }
 
+    /// A string made of parts, without a `String` of them all.
+    package mutating func string(_ parts: (inout StringParts) -> Void) {
+        separate()
+        output.append(UInt8(ascii: "\""))
+        var writer = StringParts(json: self)
+        // The bytes move there and back; nothing is copied.
+        output = ByteWriter()
+        parts(&writer)
+        self = writer.json
+        output.append(UInt8(ascii: "\""))
+        needsComma = true
+    }
+
+    /// The inside of one string.
+    package struct StringParts {
+        fileprivate var json: JSONWriter
+
+        package mutating func append(_ text: String) {
+            json.escape(text)
+        }
+
+        /// Plain ASCII without quote, backslash and control characters: a date or a hexadecimal id.
+        package mutating func appendPlain(_ body: (inout ByteWriter) -> Void) {
+            body(&json.output)
+        }
+    }
+
     package mutating func string(_ text: SafeText) {
         string(text.string)
     }
@@ -241,46 +268,44 @@ extension JSONWriter {
         needsComma = false
     }
 
-    /// Copies runs that need no escape as they are.
     private mutating func quote(_ text: String) {
         output.append(UInt8(ascii: "\""))
-        var text = text
-        text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while true {
-                let plain = Self.plainPrefix(rest, style: style)
-                output.append(contentsOf: rest.prefix(plain))
-                guard plain < rest.count else { break }
-                rest = UnsafeRawBufferPointer(rebasing: rest[plain...])
-                let length = escape(rest)
-                rest = UnsafeRawBufferPointer(rebasing: rest[length...])
-            }
-        }
+        escape(text)
         output.append(UInt8(ascii: "\""))
     }
 
-    /// The number of bytes at the front that are copied as they are: ASCII but control characters, DEL, quote and
-    /// backslash; in compact style also everything beyond ASCII but what may be C1, which begins with 0xC2.
-    private static func plainPrefix(_ bytes: UnsafeRawBufferPointer, style: Style) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let high: UInt64 = 0x8080_8080_8080_8080
-        var offset = 0
+    /// Copies runs that need no escape as they are.
+    fileprivate mutating func escape(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let end = Self.plainEnd(bytes, from: offset, style: style)
+                if end > offset {
+                    output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[offset..<end]))
+                    offset = end
+                }
+                if end < bytes.count { offset += escapeCharacter(UnsafeBufferPointer(rebasing: bytes[end...])) }
+            }
+        }
+    }
+
+    /// The end of the bytes that are copied as they are: ASCII but control characters, DEL, quote and backslash; in
+    /// compact style also everything beyond ASCII but what may be C1, which begins with 0xC2.
+    private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, style: Style) -> Int {
+        var offset = start
         while offset + 8 <= bytes.count {
-            let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            let quote = word ^ (ones &* 0x22)
-            let backslash = word ^ (ones &* 0x5C)
-            let delete = word ^ (ones &* 0x7F)
-            let alarm =
-                (word | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash | (delete &- ones) & ~delete
-                    | (word &- ones &* 0x20) & ~word) & high
-            if alarm == 0 {
+            let word = WordSearch.load(bytes, at: offset)
+            let suspicious =
+                word & WordSearch.highs | WordSearch.marks(of: 0x22, in: word) | WordSearch.marks(of: 0x5C, in: word)
+                | WordSearch.marks(of: 0x7F, in: word) | WordSearch.marksOfControls(in: word)
+            if suspicious == 0 {
                 offset += 8
                 continue
             }
-            for byte in bytes[offset..<offset + 8] {
-                if !isPlain(byte, style: style) { return offset }
-                offset += 1
-            }
+            offset += suspicious.trailingZeroBitCount / 8
+            guard isPlain(bytes[offset], style: style) else { return offset }
+            offset += 1
         }
         while offset < bytes.count, isPlain(bytes[offset], style: style) { offset += 1 }
         return offset
@@ -296,7 +321,7 @@ extension JSONWriter {
 
     /// Writes the character at the front, which is not plain, and returns its length in bytes. The bytes are those of
     /// a `String` and so well-formed UTF-8.
-    private mutating func escape(_ bytes: UnsafeRawBufferPointer) -> Int {
+    private mutating func escapeCharacter(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
         switch bytes[0] {
         case 0x22: output.append("\\\"")
         case 0x5C: output.append("\\\\")
@@ -312,12 +337,12 @@ extension JSONWriter {
         return 1
     }
 
-    private mutating func escapeNonASCII(_ bytes: UnsafeRawBufferPointer) -> Int {
+    private mutating func escapeNonASCII(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
         let length = bytes[0] < 0xE0 ? 2 : bytes[0] < 0xF0 ? 3 : 4
         var value = UInt32(bytes[0]) & (0xFF >> UInt32(length + 1))
         for byte in bytes[1..<length] { value = value << 6 | UInt32(byte & 0x3F) }
         if style == .compact, value > 0x9F {
-            output.append(contentsOf: bytes[..<length])
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[..<length]))
         } else if value < 0x10000 {
             escape(codeUnit: UInt16(value))
         } else {

@@ -57,9 +57,11 @@ package struct LineDecoder: Sendable {
     /// The next line; `nil` when more bytes are needed.
     package mutating func next() -> Line? {
         while true {
-            guard let newline = unread[(unread.startIndex + searched)...].firstIndex(of: UInt8(ascii: "\n")) else {
-                return keepRest()
+            let found = unread.withUnsafeBufferPointer {
+                WordSearch.firstOffset(of: UInt8(ascii: "\n"), in: $0, from: searched)
             }
+            guard let found else { return keepRest() }
+            let newline = unread.startIndex + found
             var line = unread[unread.startIndex..<newline]
             unread = unread[(newline + 1)...]
             searched = 0

@@ -77,54 +77,76 @@ extension ByteWriter {
     /// Appends what `Timestamp.rfc3339` returns.
     package mutating func append(rfc3339 timestamp: Timestamp) {
         let civil = CivilTime(timestamp)
-        append(dateAndTime: civil)
-        append(UInt8(ascii: "."))
-        append(digits: civil.microsecond / 1000, count: 3)
-        append(UInt8(ascii: "Z"))
+        append(dateAndTime: civil) { date in
+            date.put(UInt8(ascii: "."))
+            date.put(digits: civil.microsecond / 1000, count: 3)
+            date.put(UInt8(ascii: "Z"))
+        }
     }
 
     /// Appends what `Timestamp.pythonISO` returns.
     package mutating func append(pythonISO timestamp: Timestamp, utcOffset: Int) {
         let civil = CivilTime(timestamp, utcOffset: utcOffset)
-        append(dateAndTime: civil)
-        if civil.microsecond != 0 {
-            append(UInt8(ascii: "."))
-            append(digits: civil.microsecond, count: 6)
+        append(dateAndTime: civil) { date in
+            guard civil.microsecond != 0 else { return }
+            date.put(UInt8(ascii: "."))
+            date.put(digits: civil.microsecond, count: 6)
         }
     }
 
-    /// Appends `value` in decimal, with zeros in front, exactly `count` digits.
-    package mutating func append(digits value: Int, count: Int) {
-        let start = bytes.count
-        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: count))
-        var rest = value
-        for place in stride(from: start + count - 1, through: start, by: -1) {
-            bytes[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+    private mutating func append(dateAndTime civil: CivilTime, andThen body: (inout DateBuffer) -> Void) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: DateBuffer.capacity) { buffer in
+            var date = DateBuffer(buffer: buffer)
+            date.put(digits: min(max(civil.year, 0), 9999), count: 4)
+            date.put(UInt8(ascii: "-"))
+            date.put(digits: civil.month, count: 2)
+            date.put(UInt8(ascii: "-"))
+            date.put(digits: civil.day, count: 2)
+            date.put(UInt8(ascii: "T"))
+            date.put(digits: civil.hour, count: 2)
+            date.put(UInt8(ascii: ":"))
+            date.put(digits: civil.minute, count: 2)
+            date.put(UInt8(ascii: ":"))
+            date.put(digits: civil.second, count: 2)
+            body(&date)
+            append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<date.count]))
+        }
+    }
+}
+
+/// Collects one date, so that it is appended in one piece.
+private struct DateBuffer {
+    /// More than the longest, "2026-11-20T14:23:07.036119", in bytes.
+    static let capacity = 32
+    let buffer: UnsafeMutableBufferPointer<UInt8>
+    var count = 0
+
+    mutating func put(_ byte: UInt8) {
+        buffer[count] = byte
+        count += 1
+    }
+
+    /// `value` in decimal with zeros in front, exactly `digits` of them.
+    mutating func put(digits value: Int, count digits: Int) {
+        var rest = UInt32(truncatingIfNeeded: value)
+        for place in stride(from: count + digits - 1, through: count, by: -1) {
+            buffer[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         }
-    }
-
-    private mutating func append(dateAndTime civil: CivilTime) {
-        append(digits: min(max(civil.year, 0), 9999), count: 4)
-        append(UInt8(ascii: "-"))
-        append(digits: civil.month, count: 2)
-        append(UInt8(ascii: "-"))
-        append(digits: civil.day, count: 2)
-        append(UInt8(ascii: "T"))
-        append(digits: civil.hour, count: 2)
-        append(UInt8(ascii: ":"))
-        append(digits: civil.minute, count: 2)
-        append(UInt8(ascii: ":"))
-        append(digits: civil.second, count: 2)
+        count += digits
     }
 }
 
 /// Reads the parts of an RFC 3339 date (section 5.6) off the front of a text.
 private struct DateScanner {
-    private var unread: Substring.UTF8View
+    /// Longer than any date with a sensible fraction, in bytes.
+    private static let mostBytes = 64
+    private var unread: ArraySlice<UInt8>
 
     init(_ text: String) {
-        unread = text[...].utf8
+        unread = Array(text.utf8.prefix(Self.mostBytes + 1))[...]
+        // What is cut off must not make a date of what is none.
+        if unread.count > Self.mostBytes { unread = [] }
     }
 
     var isAtEnd: Bool { unread.isEmpty }

@@ -167,6 +167,11 @@ private let invalid: [(String, JSONError)] = [
             }
         }
         try reader.finish()
+        reader = JSONReader(ArraySlice("{\"a key of more than sixteen\":1}".utf8))
+        try reader.beginObject()
+        let key = try #require(try reader.nextKey())
+        #expect(key == "a key of more than sixteen" && !(key == "a key of more than sixteem"))
+        #expect(key.string == "a key of more than sixteen")
         #expect(seen == ["chat", "-7", "1", "true", "hé"])
     }
 
@@ -214,6 +219,23 @@ private let invalid: [(String, JSONError)] = [
             text("\u{7F}\u{80}\u{9F}\u{A0}\u{1B}\u{8}\u{C}\r\t") == "\"\\u007f\\u0080\\u009f\u{A0}\\u001b\\b\\f\\r\\t\""
         )
         #expect(text("\u{7F}\u{80}\u{A0}\u{FFFF}", .python) == "\"\u{7F}\\u0080\\u00a0\\uffff\"")
+    }
+
+    @Test func stringsMayBeWrittenInParts() {
+        var writer = ByteWriter()
+        writer.appendJSON(style: .python) {
+            $0.array {
+                $0.string {
+                    $0.append("[")
+                    $0.appendPlain { $0.append(pythonISO: Timestamp(microseconds: 7), utcOffset: 0) }
+                    $0.append("] \"é\":\n")
+                }
+                $0.string { _ in }
+            }
+        }
+        #expect(
+            String(decoding: writer.bytes, as: UTF8.self)
+                == #"["[1970-01-01T00:00:00.000007] \"\u00e9\":\n", ""]"#)
     }
 
     @Test func writesTheExtremes() {

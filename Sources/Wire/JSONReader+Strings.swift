@@ -1,0 +1,183 @@
+extension JSONReader {
+    /// A string between its quotes.
+    struct ScannedString {
+        let content: Range<Int>
+        let hasEscapes: Bool
+        let isASCII: Bool
+    }
+
+    /// Reads up to and with the closing quote, and checks that no control character stands between.
+    mutating func scanString() throws(JSONError) -> ScannedString {
+        try expect(UInt8(ascii: "\""))
+        isFirst = false
+        let start = position
+        var hasEscapes = false
+        var isASCII = true
+        while true {
+            let offset = position - bytes.startIndex
+            let (length, sawHighBit) = bytes.withUnsafeBufferPointer { Self.plainPrefix($0, from: offset) }
+            position += length
+            if sawHighBit { isASCII = false }
+            guard position < bytes.endIndex else { throw .unexpectedEnd }
+            switch bytes[position] {
+            case UInt8(ascii: "\""):
+                position += 1
+                return ScannedString(content: start..<position - 1, hasEscapes: hasEscapes, isASCII: isASCII)
+            case UInt8(ascii: "\\"):
+                guard position + 1 < bytes.endIndex else { throw .unexpectedEnd }
+                hasEscapes = true
+                position += 2
+            case let byte:
+                throw unexpected(byte)
+            }
+        }
+    }
+
+    /// The number of bytes up to the next quote, backslash or control character, and whether one of them is not
+    /// ASCII. Eight at a time.
+    private static func plainPrefix(
+        _ bytes: UnsafeBufferPointer<UInt8>, from start: Int
+    ) -> (length: Int, sawHighBit: Bool) {
+        var offset = start
+        var seen: UInt64 = 0
+        while offset + 8 <= bytes.count {
+            let word = WordSearch.load(bytes, at: offset)
+            let ends =
+                WordSearch.marks(of: 0x22, in: word) | WordSearch.marks(of: 0x5C, in: word)
+                | WordSearch.marksOfControls(in: word)
+            if ends != 0 {
+                let plain = ends.trailingZeroBitCount / 8
+                let before = plain == 0 ? 0 : word << UInt64(64 - plain * 8)
+                return (offset + plain - start, (seen | before) & WordSearch.highs != 0)
+            }
+            seen |= word
+            offset += 8
+        }
+        while offset < bytes.count {
+            let byte = bytes[offset]
+            if byte == 0x22 || byte == 0x5C || byte < 0x20 { break }
+            seen |= UInt64(byte)
+            offset += 1
+        }
+        return (offset - start, seen & WordSearch.highs != 0)
+    }
+
+    func withContent<Result>(of string: ScannedString, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        let start = string.content.lowerBound - bytes.startIndex
+        return bytes.withUnsafeBufferPointer {
+            body(UnsafeBufferPointer(rebasing: $0[start..<start + string.content.count]))
+        }
+    }
+
+    func text(of string: ScannedString) throws(JSONError) -> String {
+        let text: String?
+        if string.hasEscapes {
+            var invalidEscape: Int?
+            text = withContent(of: string) { content in
+                // What an escape stands for is never longer than the escape.
+                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: content.count) { output in
+                    var unescaper = Unescaper(content: content, output: output)
+                    invalidEscape = unescaper.run()
+                    return String(validating: unescaper.written, as: UTF8.self)
+                }
+            }
+            if let invalidEscape {
+                throw .invalidEscape(at: string.content.lowerBound - bytes.startIndex + invalidEscape)
+            }
+        } else if string.isASCII {
+            return withContent(of: string) { String(decoding: $0, as: UTF8.self) }
+        } else {
+            text = withContent(of: string) { String(validating: $0, as: UTF8.self) }
+        }
+        guard let text else { throw .invalidUTF8(at: string.content.lowerBound - bytes.startIndex) }
+        return text
+    }
+}
+
+/// Replaces the escapes of a string (RFC 8259, section 7).
+private struct Unescaper {
+    private let content: UnsafeBufferPointer<UInt8>
+    private let output: UnsafeMutableBufferPointer<UInt8>
+    private var read = 0
+    private var count = 0
+
+    /// `output` has room for as many bytes as `content`. The scan has made sure that a byte follows every backslash.
+    init(content: UnsafeBufferPointer<UInt8>, output: UnsafeMutableBufferPointer<UInt8>) {
+        self.content = content
+        self.output = output
+    }
+
+    var written: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: output[..<count]) }
+
+    /// Returns where an escape stands that does not exist.
+    mutating func run() -> Int? {
+        while read < content.count {
+            if copyEight() { continue }
+            let byte = content[read]
+            read += 1
+            guard byte == UInt8(ascii: "\\") else {
+                put(byte)
+                continue
+            }
+            let kind = content[read]
+            read += 1
+            switch kind {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): put(kind)
+            case UInt8(ascii: "b"): put(0x08)
+            case UInt8(ascii: "f"): put(0x0C)
+            case UInt8(ascii: "n"): put(0x0A)
+            case UInt8(ascii: "r"): put(0x0D)
+            case UInt8(ascii: "t"): put(0x09)
+            case UInt8(ascii: "u"):
+                let place = read - 2
+                guard let scalar = takeScalar() else { return place }
+                for byte in UTF8.encode(scalar)! { put(byte) }
+            default: return read - 2
+            }
+        }
+        return nil
+    }
+
+    /// Copies the next eight bytes, where there are as many and none is a backslash.
+    private mutating func copyEight() -> Bool {
+        guard read + 8 <= content.count else { return false }
+        let word = WordSearch.load(content, at: read)
+        guard WordSearch.marks(of: UInt8(ascii: "\\"), in: word) == 0 else { return false }
+        UnsafeMutableRawPointer(output.baseAddress! + count).storeBytes(of: word.littleEndian, as: UInt64.self)
+        read += 8
+        count += 8
+        return true
+    }
+
+    private mutating func put(_ byte: UInt8) {
+        output[count] = byte
+        count += 1
+    }
+
+    /// The scalar of the four digits behind "\u", and of a second such escape where the first is half of a pair.
+    private mutating func takeScalar() -> Unicode.Scalar? {
+        guard let first = takeCodeUnit() else { return nil }
+        guard (0xD800...0xDBFF).contains(first) else { return Unicode.Scalar(first) ?? "\u{FFFD}" }
+        let ahead = read
+        if content.count - read >= 6, content[read] == UInt8(ascii: "\\"), content[read + 1] == UInt8(ascii: "u") {
+            read += 2
+            if let second = takeCodeUnit(), (0xDC00...0xDFFF).contains(second) {
+                return Unicode.Scalar(0x10000 + (UInt32(first) - 0xD800) << 10 + (UInt32(second) - 0xDC00))
+            }
+        }
+        // Half a pair; what follows is read on its own.
+        read = ahead
+        return "\u{FFFD}"
+    }
+
+    private mutating func takeCodeUnit() -> UInt16? {
+        guard content.count - read >= 4 else { return nil }
+        var unit: UInt16 = 0
+        for byte in content[read..<read + 4] {
+            guard let digit = hexadecimalDigit(byte) else { return nil }
+            unit = unit << 4 | UInt16(digit)
+        }
+        read += 4
+        return unit
+    }
+}
