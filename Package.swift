@@ -46,6 +46,7 @@ let package = Package(
         module("P2PMode", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
         module("BoardMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("UDPMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
+        module("RoomsMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
 
         // The command line.
         module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
@@ -73,6 +74,9 @@ let package = Package(
         tests(
             "BoardModeTests",
             uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+        tests(
+            "RoomsModeTests",
+            uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests("CommandsTests", uses: ["Commands", "Console", "Wire", "TestSupport"]),
     ]
 )
