@@ -78,15 +78,25 @@ package enum BoardStorage {
 
     /// Creates a group; there is none of that name.
     package static func create(
-        _ name: GroupName, _ visibility: VisibilityRule, epoch: Epoch? = nil, in transaction: borrowing Transaction
+        _ name: GroupName, _ visibility: VisibilityRule, epoch: Epoch? = nil, nextOffset: Int64 = 0,
+        in transaction: borrowing Transaction
     ) throws(StoreError) -> Conversation {
         var generator = SystemRandomNumberGenerator()
         let conversation = try transaction.createConversation(
-            name.key, epoch: epoch ?? .random(using: &generator), nextOffset: 0)
+            name.key, epoch: epoch ?? .random(using: &generator), nextOffset: nextOffset)
         try transaction.run(
             "INSERT INTO board_group (conversation, name, visibility) VALUES (?, ?, ?)",
             .integer(conversation.id.row), .text(name.text), .text(visibility.text))
         return conversation
+    }
+
+    /// Removes a group with everything that belongs to it.
+    package static func remove(
+        _ conversation: ConversationID, in transaction: borrowing Transaction
+    ) throws(StoreError) {
+        try transaction.run("DELETE FROM board_group WHERE conversation = ?", .integer(conversation.row))
+        try transaction.run("DELETE FROM resume WHERE conversation = ?", .integer(conversation.row))
+        try transaction.removeConversation(conversation)
     }
 
     package static func setVisibility(

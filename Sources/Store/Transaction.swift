@@ -139,6 +139,15 @@ package struct Transaction: ~Copyable {
         return try statement.step() ? ConversationID.offset(statement.integer(0)) : nil
     }
 
+    /// True where a place of a conversation holds a message.
+    package func hasMessage(at offset: Int64, in conversation: ConversationID) throws(StoreError) -> Bool {
+        guard (0..<ConversationID.offsetLimit).contains(offset) else { return false }
+        let statement = try database.statement("SELECT 1 FROM message WHERE key = ?")
+        defer { statement.reset() }
+        statement.bind(1, conversation.key(offset))
+        return try statement.step()
+    }
+
     /// Which messages to read, and how much of them.
     package struct Page: Hashable, Sendable {
         package enum Order: Hashable, Sendable { case oldestFirst, newestFirst }
