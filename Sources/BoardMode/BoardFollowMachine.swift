@@ -412,7 +412,7 @@ package struct BoardFollowMachine: Sendable {
 
     /// Lines of a server that speaks text. They are shown as they are; here only the fate of a post is read from them.
     package mutating func lines(_ lines: [SafeText]) {
-        answerLines += lines.filter { !$0.string.hasPrefix("[GROUP:") }.prefix(100)
+        answerLines += lines.filter { !BoardTextNotification.contains($0.string) }.prefix(100)
         if answerLines.count > 200 { answerLines.removeFirst(answerLines.count - 200) }
     }
 

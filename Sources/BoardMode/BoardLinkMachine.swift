@@ -228,7 +228,7 @@ package struct BoardLinkMachine: Sendable {
     private mutating func show(_ lines: inout [SafeText], _ effects: inout [Effect]) {
         guard !lines.isEmpty else { return }
         // A notification may come at any time and answers nothing.
-        if awaited != nil, lines.contains(where: { !$0.string.isEmpty && !$0.string.hasPrefix("[GROUP:") }) {
+        if awaited != nil, lines.contains(where: { !$0.string.isEmpty && !BoardTextNotification.contains($0.string) }) {
             answerHasBegun = true
         }
         effects.append(.lines(lines))

@@ -167,6 +167,15 @@ extension BoardAnswer {
     }
 }
 
+/// What a server says in text without being asked.
+enum BoardTextNotification {
+    /// True for a notification, and for the frame that the original puts around several of them.
+    static func contains(_ line: String) -> Bool {
+        line.hasPrefix("[GROUP:") || line == "--- New Notifications ---"
+            || line.utf8.count == 25 && line.utf8.allSatisfy { $0 == UInt8(ascii: "-") }
+    }
+}
+
 extension BoardAnswer.MembersOnly {
     func sentence(of group: String) -> SafeText {
         switch self {
