@@ -3,7 +3,7 @@ package import Wire
 /// What `chat board ...` was asked to do, validated where the command line was read.
 ///
 /// `runBoard(_:common:)` carries it out.
-package enum BoardOptions: Sendable {
+package enum BoardOptions: Sendable, Equatable {
     /// `chat board serve`
     case serve(BoardServeOptions)
     /// `chat board connect [HOST[:PORT]]`
@@ -26,7 +26,19 @@ package enum BoardOptions: Sendable {
     package static let defaultServer = Endpoint(SocketAddress(ip: .v4(0x7F00_0001), port: defaultPort))
 }
 
-package struct BoardServeOptions: Sendable {
+package struct BoardServeOptions: Sendable, Equatable {
+    /// A rule for one group.
+    package struct GroupVisibility: Sendable, Equatable {
+        package let group: GroupName
+        package let rule: VisibilityRule
+
+        package init(group: GroupName, rule: VisibilityRule) {
+            self.group = group
+            self.rule = rule
+        }
+    }
+
+
     /// `--port`; 0 takes a free one.
     package var port: UInt16 = BoardOptions.defaultPort
     /// `--group`, may repeat: groups beside the five that are always there.
@@ -34,7 +46,7 @@ package struct BoardServeOptions: Sendable {
     /// `--visibility RULE`: of groups without a rule of their own. Nil leaves what they have.
     package var visibility: VisibilityRule?
     /// `--visibility GROUP=RULE`, may repeat.
-    package var groupVisibility: [(group: GroupName, rule: VisibilityRule)] = []
+    package var groupVisibility: [GroupVisibility] = []
     /// False with `--no-create`: `%groupcreate` is refused.
     package var allowsCreation = true
 
