@@ -152,16 +152,7 @@ package struct UDPServerMachine: Sendable {
 
     /// All that came in one turn has been handed in: tells everybody of the changes of the table.
     package mutating func turnEnded() -> [Effect] {
-        if table.hasChanged {
-            let changes = table.takeChanges(port: port)
-            let published = table.published
-            let fresh = Set(tableRequests)
-            let ours = published.filter { $0.isOurs && !fresh.contains($0.key) }.map(\.path)
-            if !ours.isEmpty { for change in changes { effects.append(.send(change, to: ours)) } }
-            for original in published where !original.isOurs {
-                effects.append(.send(table.table(for: original.key, among: published, port: port), to: [original.path]))
-            }
-        }
+        announceChanges()
         if !tableRequests.isEmpty {
             let pages = table.pages(port: port)
             let paths = tableRequests.compactMap { table[$0]?.path }
@@ -169,6 +160,19 @@ package struct UDPServerMachine: Sendable {
             tableRequests.removeAll()
         }
         return takeEffects()
+    }
+
+    /// Tells everybody what changed in the table; an end of ours that has asked for all of it gets that instead.
+    mutating func announceChanges() {
+        guard table.hasChanged else { return }
+        let changes = table.takeChanges(port: port)
+        let published = table.published
+        let fresh = Set(tableRequests)
+        let ours = published.filter { $0.isOurs && !fresh.contains($0.key) }.map(\.path)
+        if !ours.isEmpty { for change in changes { effects.append(.send(change, to: ours)) } }
+        for original in published where !original.isOurs {
+            effects.append(.send(table.table(for: original.key, among: published, port: port), to: [original.path]))
+        }
     }
 
     // MARK: - Who sends

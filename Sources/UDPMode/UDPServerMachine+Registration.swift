@@ -249,6 +249,8 @@ extension UDPServerMachine {
         let check = offlineChecks.removeValue(forKey: key)
         guard let name = table[key]?.name, let path = table[key]?.path, let isOurs = table[key]?.isOurs else { return }
         remove(key)
+        // The table first, as the original's server does: who asked reads that it changed, and then why.
+        announceChanges()
         for requester in check?.requesters ?? [] where requester.path != path {
             answer(.clientOfflineAck(name: name), to: requester) { $0.online = false }
         }
