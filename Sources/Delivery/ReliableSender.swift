@@ -18,9 +18,12 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
         /// The shortest and the longest retransmission timeout; when equal, the interval is fixed.
         package var minimumTimeout: Duration
         package var maximumTimeout: Duration
+        /// The shortest time between the last send of one message and the first of the next.
+        package var pace: Duration
 
         package init(
-            window: Int, queue: Int, sends: Int, minimumTimeout: Duration, maximumTimeout: Duration
+            window: Int, queue: Int, sends: Int, minimumTimeout: Duration, maximumTimeout: Duration,
+            pace: Duration = .zero
         ) {
             precondition(window > 0 && queue >= 0 && sends > 0, "a sender needs a window and at least one send")
             self.window = window
@@ -28,6 +31,7 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
             self.sends = sends
             self.minimumTimeout = minimumTimeout
             self.maximumTimeout = maximumTimeout
+            self.pace = pace
         }
 
         /// Between two ends that number their messages: gives up after 5 to 7 s.
@@ -36,11 +40,13 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
                 window: 32, queue: 1_000, sends: 6, minimumTimeout: .milliseconds(200), maximumTimeout: .seconds(1))
         }
 
-        /// To an end whose acknowledgements carry no number: one message at a time, six sends, half a second apart.
+        /// To an end whose acknowledgements carry no number: one message at a time, six sends, half a second apart. The
+        /// next one waits as long, so that what is still on its way of the last one's acknowledgements is not taken for
+        /// its own.
         package static var stopAndWait: Policy {
             Policy(
                 window: 1, queue: 1_000, sends: 6, minimumTimeout: .milliseconds(500),
-                maximumTimeout: .milliseconds(500))
+                maximumTimeout: .milliseconds(500), pace: .milliseconds(500))
         }
     }
 
@@ -92,8 +98,9 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
     private var outstanding: [Outstanding] = []
     private var queue: [Message] = []
     private var abandoned: [(sequence: UInt64, message: Message)] = []
-    /// Nothing leaves before this time: the peer asked for a pause.
+    /// Nothing leaves before this time: the peer asked for a pause, or the policy for a pace.
     private var pausedUntil: MonotonicTime?
+    private var lastSend: MonotonicTime?
 
     /// `seed` makes the jitter of the retransmissions reproducible.
     package init(policy: Policy, seed: UInt64, firstSequence: UInt64 = 0) {
@@ -202,6 +209,9 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
 
     private mutating func fillWindow(at now: MonotonicTime) -> [Effect] {
         guard !queue.isEmpty, outstanding.count < policy.window else { return [] }
+        if policy.pace > .zero, let lastSend, pausedUntil == nil, now - lastSend < policy.pace {
+            pausedUntil = lastSend + policy.pace
+        }
         if let until = pausedUntil {
             guard now >= until else { return [] }
             pausedUntil = nil
@@ -223,6 +233,7 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
         outstanding[index].attempts += 1
         let attempt = outstanding[index].attempts
         outstanding[index].sentAt = now
+        lastSend = now
         outstanding[index].due = now.advanced(by: interval(attempt: attempt))
         return .send(
             Segment(

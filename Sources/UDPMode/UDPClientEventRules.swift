@@ -1,0 +1,59 @@
+package import Wire
+
+/// What the client has to tell the person, or the program, that uses it. Texts and names are as they came: whoever shows
+/// them neutralises them.
+package enum UDPClientEvent: Sendable, Equatable {
+    /// How far a message of one's own has come.
+    package enum DeliveryState: String, Sendable, Equatable {
+        case sent, accepted, delivered, stored, noanswer, failed
+    }
+
+    package struct Message: Sendable, Equatable {
+        package var id: MessageID
+        package var sender: String
+        package var text: String
+        /// When it was written, where that is known.
+        package var time: Timestamp
+        /// The group it was written to; nil for a direct one.
+        package var group: String?
+        package var offset: UInt64?
+        /// It was stored while one was away.
+        package var isStored = false
+        /// It came while one was in a group, and is shown now.
+        package var isFromInbox = false
+    }
+
+    case registered
+    case tableUpdated(joined: [String], left: [String])
+    case message(Message)
+    /// A message of one's own, as it was accepted to be sent.
+    case own(Message, to: String?)
+    case delivery(MessageID, DeliveryState, to: String, late: Bool)
+    case autoDeregistered(name: String)
+    case stillOnline(name: String)
+    case groupCreated(String)
+    case groups([String])
+    case groupEntered(String)
+    case groupLeft(String)
+    case groupRestored(String)
+    case members(String, [String])
+    case who([String])
+    /// Messages of the group that cannot be got any more.
+    case gap(group: String, from: UInt64, to: UInt64)
+    /// What the server says of a request that it does not grant.
+    case refused(String)
+    case notRegistered(reason: String)
+    case invalidCommand(word: String, isInGroup: Bool)
+    case incomplete(word: String, usage: String)
+    case unknownName(String)
+    case cannotReach(name: String)
+    case tooLong(by: Int)
+    case badGroupName(NameError)
+    case onlyYourself
+    case offline
+    case serverNotResponding
+    case exiting
+    /// Messages are still under way, so the end waits for them.
+    case finishing(Int)
+    case ready
+}
