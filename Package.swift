@@ -48,6 +48,8 @@ let package = Package(
         module("UDPMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("RoomsMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
 
+        module("Bench", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
+
         // The command line.
         module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
         .executableTarget(name: "chat", dependencies: ["Commands"], swiftSettings: settings),
@@ -63,6 +65,7 @@ let package = Package(
         tests("DeliveryTests", uses: ["Delivery", "Wire"]),
         tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),
         tests("NetTests", uses: ["CLinux", "Net", "Platform", "Wire", "TestSupport", "relay"]),
+        tests("BenchTests", uses: ["Bench", "Wire"]),
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
         tests("TerminalTests", uses: ["Terminal", "Wire", "TestSupport"]),
         tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),

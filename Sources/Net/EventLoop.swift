@@ -10,7 +10,7 @@ import Wire
 ///
 /// `@unchecked Sendable`: `inbox` is read and written under `lock`; `hub` and the local jobs belong to the loop's own
 /// thread, which every door of theirs checks; all else is constant.
-package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+package final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Jobs that a turn runs at most; the others wait for the next turn, in order.
     static let jobsPerTurn = 1_000
 
@@ -27,7 +27,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private var inbox = Inbox()
 
     private struct Inbox {
-        var jobs: [UnownedJob] = []
+        var jobs: [Job] = []
         var messages: [LoopMessage] = []
         /// True from the write that wakes the loop until the loop has taken the inbox: one write wakes it for all.
         var wakeIsUnderWay = false
@@ -40,7 +40,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     // Of the loop's thread alone:
 
     /// Jobs that became ready on the loop itself.
-    private var jobs: [UnownedJob] = []
+    private var jobs: [Job] = []
     /// The jobs of the array above that were run already.
     private var jobsDone = 0
     private var stopping = false
@@ -58,6 +58,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private init() throws(SystemError) {
         wakeDescriptor = try systemCall("eventfd") { eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK)) }
         hubStorage = try Hub(loop: self)
+        tasksStorage = LoopTaskExecutor(loop: self)
     }
 
     deinit { close(wakeDescriptor) }
@@ -68,7 +69,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// call of an actor from there is a hop between threads.
     package func run<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
         await withTaskGroup(of: Result.self) { group in
-            group.addTask(executorPreference: self) { await body() }
+            group.addTask(executorPreference: self.tasks) { await body() }
             guard let result = await group.next() else { preconditionFailure("a child task ended without a result") }
             return result
         }
@@ -99,11 +100,16 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     // MARK: - Executor
 
-    package func enqueue(_ job: consuming ExecutorJob) { enqueueUnowned(UnownedJob(job)) }
+    package func enqueue(_ job: consuming ExecutorJob) { enqueue(Job(UnownedJob(job), isIsolated: true)) }
 
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
-    package func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
+    /// The same thread for tasks that belong to no actor: what a child task prefers.
+    ///
+    /// An executor of its own, so that a job is run as what it was enqueued as. A job of a task that belongs to no actor,
+    /// run as one of an actor's, would have to switch at each call, through the queue.
+    package var tasks: LoopTaskExecutor { tasksStorage! }
+    private var tasksStorage: LoopTaskExecutor!
 
     package func checkIsolated() {
         precondition(isCurrent, "this belongs to an event loop and runs on another thread")
@@ -111,7 +117,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     package func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
-    private func enqueueUnowned(_ job: UnownedJob) {
+    fileprivate func enqueue(_ job: Job) {
         if isCurrent {
             jobs.append(job)
             return
@@ -128,12 +134,16 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         lock.release()
     }
 
-    /// Jobs run as those of both executors that this loop is. For a task with the loop as its preference no call of an
-    /// actor of the loop is a switch; any other task goes through the queue at each, which is slower and as correct.
+    /// For a task with the loop as its preference, no call of an actor of the loop is a switch; any other task goes
+    /// through the queue at each, which is slower and as correct.
     @inline(__always)
-    private func run(_ job: UnownedJob) {
-        job.runSynchronously(
-            isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+    private func run(_ job: Job) {
+        if job.isIsolated {
+            job.job.runSynchronously(
+                isolatedTo: asUnownedSerialExecutor(), taskExecutor: tasksStorage.asUnownedTaskExecutor())
+        } else {
+            job.job.runSynchronously(on: tasksStorage.asUnownedTaskExecutor())
+        }
     }
 
     /// Leaves a message for the hub, from any thread.
@@ -212,6 +222,30 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
             return true
         }
     }
+}
+
+/// A job and what it was enqueued as.
+private struct Job {
+    let job: UnownedJob
+    /// Of an actor of the loop; else of a task that prefers the loop.
+    let isIsolated: Bool
+
+    init(_ job: UnownedJob, isIsolated: Bool) {
+        self.job = job
+        self.isIsolated = isIsolated
+    }
+}
+
+/// The event loop for tasks that belong to no actor.
+package final class LoopTaskExecutor: TaskExecutor {
+    /// It lives as long as its loop.
+    private unowned let loop: EventLoop
+
+    fileprivate init(loop: EventLoop) { self.loop = loop }
+
+    package func enqueue(_ job: consuming ExecutorJob) { loop.enqueue(Job(UnownedJob(job), isIsolated: false)) }
+
+    package func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
 }
 
 /// What another thread tells the hub.

@@ -1,5 +1,4 @@
 import CLinux
-import Delivery
 import Glibc
 import Platform
 package import Wire
@@ -24,7 +23,7 @@ extension Hub {
         nextDial += 1
         dials[dial] = Dial(token: token)
         dialsByToken[token] = dial
-        timers.schedule(.dialTimeout(dial: dial), at: now + timeout)
+        schedule(.dialTimeout(dial: dial), at: now + timeout)
         if let ip = IPAddress(parsing: endpoint.host) {
             resolved(dial, .success([SocketAddress(ip: ip, port: endpoint.port)]))
             return
@@ -54,7 +53,7 @@ extension Hub {
             lookedUp(token, .success([SocketAddress(ip: ip, port: endpoint.port)]))
             return
         }
-        timers.schedule(.lookUpTimeout(token: token), at: now + Limits.lookUp)
+        schedule(.lookUpTimeout(token: token), at: now + Limits.lookUp)
         resolver.resolve(host: endpoint.host, port: endpoint.port) { [loop] result in
             loop.post(.lookedUp(token: token, result))
         }
@@ -62,7 +61,7 @@ extension Hub {
 
     func lookedUp(_ token: Int, _ result: Result<[SocketAddress], DialError>) {
         guard lookUps.remove(token) != nil else { return }
-        timers.cancel(.lookUpTimeout(token: token))
+        cancel(.lookUpTimeout(token: token))
         append(.resolved(token: token, result))
     }
 
@@ -88,7 +87,7 @@ extension Hub {
                 updateInterest(id.slot)
                 state.attempts.append((id, address))
                 if !state.untried.isEmpty {
-                    timers.schedule(.nextAttempt(dial: dial), at: now + Limits.connectionAttemptDelay)
+                    schedule(.nextAttempt(dial: dial), at: now + Limits.connectionAttemptDelay)
                 }
                 dials[dial] = state
                 return
@@ -134,8 +133,8 @@ extension Hub {
     private func forget(_ dial: UInt64) {
         guard let state = dials.removeValue(forKey: dial) else { return }
         dialsByToken[state.token] = nil
-        timers.cancel(.dialTimeout(dial: dial))
-        timers.cancel(.nextAttempt(dial: dial))
+        cancel(.dialTimeout(dial: dial))
+        cancel(.nextAttempt(dial: dial))
         for attempt in state.attempts { release(attempt.id.slot) }
     }
 }

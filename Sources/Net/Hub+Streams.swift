@@ -1,5 +1,4 @@
 import CLinux
-import Delivery
 import Glibc
 package import Platform
 package import Wire
@@ -41,7 +40,7 @@ extension Hub {
                     // The connection stays in the kernel's queue; without a pause its readiness would spin the loop.
                     slots[Int(listener.slot)].isPaused = true
                     updateInterest(listener.slot)
-                    timers.schedule(.resumeAccepting(listener), at: now + Limits.acceptPause)
+                    schedule(.resumeAccepting(listener), at: now + Limits.acceptPause)
                     append(.acceptFailed(listener: listener, error))
                     return
                 default:
@@ -251,7 +250,7 @@ extension Hub {
                 slots[slot].backlog.append(contentsOf: memory[start..<piece.end])
             }
         }
-        if stalled.isEmpty { timers.schedule(.stalledSweep, at: now + sweepInterval) }
+        if stalled.isEmpty { schedule(.stalledSweep, at: now + sweepInterval) }
         stalled.insert(index)
     }
 
@@ -315,7 +314,7 @@ extension Hub {
             guard slots[slot].backlogCount > 0, now - slots[slot].progress >= limits.noProgress else { continue }
             closed(SocketID(slot: index, generation: slots[slot].generation), .slowConsumer)
         }
-        if !stalled.isEmpty { timers.schedule(.stalledSweep, at: now + sweepInterval) }
+        if !stalled.isEmpty { schedule(.stalledSweep, at: now + sweepInterval) }
     }
 
     // MARK: - Closing
@@ -328,7 +327,7 @@ extension Hub {
             slots[slot].kind = .closing
             markDirty(id.slot)
         case .listener:
-            timers.cancel(.resumeAccepting(id))
+            cancel(.resumeAccepting(id))
             release(id.slot)
         case .datagram:
             flushDatagrams(id.slot)
@@ -360,7 +359,7 @@ extension Hub {
         }
         slots[slot].kind = .lingering
         updateInterest(id.slot)
-        timers.schedule(.lingered(id), at: now + Limits.linger)
+        schedule(.lingered(id), at: now + Limits.linger)
     }
 
     func drainLingering(_ id: SocketID) {
@@ -375,7 +374,7 @@ extension Hub {
     /// The stream is gone: its id dies here, its event says why.
     func closed(_ id: SocketID, _ reason: CloseReason) {
         let slot = Int(id.slot)
-        if slots[slot].kind == .lingering { timers.cancel(.lingered(id)) }
+        if slots[slot].kind == .lingering { cancel(.lingered(id)) }
         if reason == .slowConsumer { Sockets.discardOnClose(slots[slot].descriptor) }
         release(id.slot)
         openStreams -= 1
@@ -394,7 +393,7 @@ extension Hub {
             default: break
             }
         }
-        timers.schedule(.shutdown, at: now + grace)
+        schedule(.shutdown, at: now + grace)
     }
 
     /// The grace is over.

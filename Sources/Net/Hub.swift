@@ -42,18 +42,6 @@ package final class Hub: Outbound, @unchecked Sendable {
         package var noProgress: Duration = .seconds(10)
     }
 
-    /// A timer of the hub itself or of its consumer.
-    enum TimerKey: Hashable, Sendable {
-        case consumer(UInt64)
-        case resumeAccepting(SocketID)
-        case lingered(SocketID)
-        case nextAttempt(dial: UInt64)
-        case dialTimeout(dial: UInt64)
-        case lookUpTimeout(token: Int)
-        case stalledSweep
-        case shutdown
-    }
-
     package var limits = Limits()
 
     /// Waits that ended because something was ready or due: none of them while everything is idle.
@@ -95,7 +83,8 @@ package final class Hub: Outbound, @unchecked Sendable {
     var receiveBatch: DatagramBatch?
 
     // Timers and dials.
-    var timers = TimerQueue<TimerKey>()
+    var consumerTimers = TokenTimers()
+    var timers = TokenTimers()
     var dials: [UInt64: Dial] = [:]
     var dialsByToken: [Int: UInt64] = [:]
     var nextDial: UInt64 = 1

@@ -37,6 +37,16 @@ package struct ByteWriter: Sendable {
         appendInteger(value)
     }
 
+    // The two kinds of runs that hot paths append, beside the generic form, which is specialised in this module only.
+
+    package mutating func append(contentsOf run: ArraySlice<UInt8>) {
+        bytes.append(contentsOf: run)
+    }
+
+    package mutating func append(contentsOf run: [UInt8]) {
+        bytes.append(contentsOf: run)
+    }
+
     @inlinable
     package mutating func append(contentsOf run: some Sequence<UInt8>) {
         bytes.append(contentsOf: run)

@@ -28,7 +28,7 @@ import Wire
             #expect(loop.isCurrent, "after a plain async function")
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.child() }
-                group.addTask(executorPreference: self.loop) { [loop] in
+                group.addTask(executorPreference: self.loop.tasks) { [loop] in
                     #expect(loop.isCurrent, "a child under the preference")
                     await Task.yield()
                     #expect(loop.isCurrent, "a child under the preference, after a yield")

@@ -194,7 +194,7 @@ import Wire
         let port = try await late.listen()
         let total = 8 << 20
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask(executorPreference: loop) { await late.consume(until: total) }
+            group.addTask(executorPreference: loop.tasks) { await late.consume(until: total) }
             let peer = try await RawPeer.connect(to: port)
             try await peer.send([UInt8](repeating: 42, count: total))
             await peer.endOutput()
@@ -307,7 +307,7 @@ import Wire
         let probe = try HubProbe()
         let port = try await probe.listen()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask(executorPreference: probe.loop) { await probe.consume() }
+            group.addTask(executorPreference: probe.loop.tasks) { await probe.consume() }
             var peers: [RawPeer] = []
             var ids: [SocketID] = []
             for _ in 0..<5 {

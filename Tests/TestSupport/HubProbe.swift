@@ -20,7 +20,7 @@ package actor HubProbe {
     package static func with(_ body: @Sendable (HubProbe) async throws -> Void) async throws {
         let probe = try HubProbe()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask(executorPreference: probe.loop) { await probe.consume() }
+            group.addTask(executorPreference: probe.loop.tasks) { await probe.consume() }
             do {
                 try await body(probe)
             } catch {

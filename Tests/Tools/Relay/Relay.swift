@@ -46,7 +46,7 @@ actor Relay {
         // Unbuffered, because whoever started it waits for the line.
         let line = Array("listening on \(listener.address.port)\n".utf8)
         write(1, line, line.count)
-        for await turn in hub.turns { handle(turn) }
+        await hub.forEachTurn(of: self) { relay, turn in relay.handle(turn) }
     }
 
     private func handle(_ turn: [NetEvent]) {
