@@ -52,7 +52,7 @@ let package = Package(
 
         // The command line.
         module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
-        .executableTarget(name: "chat", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(name: "chat", dependencies: ["Commands", "Console", "Platform"], swiftSettings: settings),
 
         // Tests, what they share, and their tools.
         .target(
@@ -80,6 +80,6 @@ let package = Package(
         tests(
             "RoomsModeTests",
             uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
-        tests("CommandsTests", uses: ["Commands", "Console", "Wire", "TestSupport"]),
+        tests("CommandsTests", uses: ["Commands", "P2PMode", "Console", "Platform", "Wire", "TestSupport", "chat"]),
     ]
 )

@@ -17,6 +17,9 @@ package enum ProcessSetup {
         raiseDescriptorLimit()
     }
 
+    /// Ends the process with a status. What is still to be written has been written before.
+    package static func end(_ status: Int32) -> Never { exit(status) }
+
     /// Unblocks every signal and restores SIGPIPE: for a child process between fork and exec, which inherits both.
     package static func restoreSignalsForChild() {
         var set = sigset_t()

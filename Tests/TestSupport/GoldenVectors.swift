@@ -126,11 +126,16 @@ package struct GoldenVectors: Sendable {
     }
 }
 
-/// What a file of the project holds, by its path from the top folder.
-package func contents(ofProjectFile path: String) -> [UInt8] {
+/// Where a file of the project lies, by its path from the top folder.
+package func path(ofProjectFile path: String) -> String {
     // Tests/TestSupport/GoldenVectors.swift
     let folder = "\(#filePath)".split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
-    let file = folder.joined(separator: "/") + "/" + path
+    return folder.joined(separator: "/") + "/" + path
+}
+
+/// What a file of the project holds, by its path from the top folder.
+package func contents(ofProjectFile file: String) -> [UInt8] {
+    let file = path(ofProjectFile: file)
     guard let stream = fopen(file, "r") else { fatalError("cannot read \(file)") }
     defer { fclose(stream) }
     var bytes: [UInt8] = []
