@@ -130,6 +130,13 @@ package struct Transaction: ~Copyable {
         return first
     }
 
+    /// Gives the end of the last block back that `reserveOffsets` gave: nothing stands at these offsets, and nobody was
+    /// told of one.
+    package func returnOffsets(from offset: Int64, in conversation: ConversationID) throws(StoreError) {
+        let next = try log.nextOffset(of: conversation)
+        if offset < next { log.setNextOffset(of: conversation, to: offset) }
+    }
+
     /// The offset of the message with an id; nil where there is none.
     package func offset(of id: MessageID, in conversation: ConversationID) throws(StoreError) -> Int64? {
         let statement = try database.statement("SELECT key FROM message WHERE conversation = ? AND id = ?")
