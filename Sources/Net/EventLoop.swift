@@ -63,6 +63,15 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     deinit { close(wakeDescriptor) }
 
+    /// Starts a loop, runs the work of a mode on it, and stops it.
+    package static func with<Result: Sendable>(
+        name: String, _ body: @escaping @Sendable (EventLoop) async -> Result
+    ) async throws(SystemError) -> Result {
+        let loop = try EventLoop.start(name: name)
+        defer { loop.stop() }
+        return await loop.run { await body(loop) }
+    }
+
     /// Runs the work of a mode, and all that it awaits, on the loop.
     ///
     /// A child task under the loop's preference, because what `main` awaits by itself runs on the main thread, and each
