@@ -106,7 +106,8 @@ extension UDPClientMachine {
         let key = nameKey(entry.name)
         updatePeer(key, entry, address)
         let isOriginal = entry.announced?.run == nil
-        if isOriginal, serverIsOurs, table.count > Self.introductionThreshold, peers[key]?.isIntroduced == false {
+        // Its listener dies of a name that its table lacks, and the table that it was sent may have been lost or cut.
+        if isOriginal, serverIsOurs, peers[key]?.isIntroduced == false {
             peers[key]?.isIntroduced = true
             verbs.insert(.sendTo(name: entry.name, text: text), at: 0)
             begin(UDPRequest(.introduce(name: entry.name), id: newID(), isInternal: true))

@@ -80,6 +80,7 @@ extension UDPClientMachine {
         guard phase == .registered, leaving != .goodbye else { return }
         phase = .registering
         reclaimed = false
+        for key in peers.keys { peers[key]?.isIntroduced = false }
         registrationSends = 0
         if rejoining == nil { rejoining = group.map { ($0.name, false) } ?? ("", false) }
         sendRegistration()

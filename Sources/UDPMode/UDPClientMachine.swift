@@ -26,8 +26,6 @@ package struct UDPClientMachine: Sendable {
     package static let tableLimit = 20_000
     /// A text of an original is not shown a second time within its six sends.
     package static let repetitionWindow: Duration = .seconds(3)
-    /// Tables larger than this may not be known whole to an original: one introduces oneself before writing to it.
-    package static let introductionThreshold = 20
     /// After a name is refused to a client that has asked more than once, its confirmation may still be on its way.
     package static let refusalPatience: Duration = .seconds(1)
 

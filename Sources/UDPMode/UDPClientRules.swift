@@ -110,7 +110,7 @@ struct UDPPeer: Sendable {
     /// Which run of a program of ours; nil for an original.
     var run: UInt64?
     var sender: ReliableSender<UDPOutgoing>
-    /// An original behind a large table knows who writes to it.
+    /// An original has been told who writes to it.
     var isIntroduced = false
 }
 

@@ -110,8 +110,10 @@ struct UDPGroup: Sendable {
     static let backlogLimit: UInt64 = 512
     /// Messages under way to a member of ours.
     static let window: UInt64 = 32
-    /// Sends of a message without any progress before the member is removed.
-    static let sends = 6
+    /// Sends of a message without any progress before the member is removed: an original's as its own server would, an
+    /// end of ours after ten seconds, since it is known to answer.
+    static let originalSends = 6
+    static let sends = 11
     /// The time between them: an original's own; between our ends it begins shorter and grows (RFC 6298, section 5.5).
     static let originalInterval: Duration = .milliseconds(500)
     static let firstInterval: Duration = .milliseconds(400)
@@ -262,7 +264,7 @@ struct UDPGroup: Sendable {
         guard var member = members[memberKey], member.next < member.sent, let post = post(member.next) else {
             return []
         }
-        guard member.attempts < Self.sends else {
+        guard member.attempts < (member.isOurs ? Self.sends : Self.originalSends) else {
             remove(memberKey, at: now)
             return [.removed(timer(memberKey), groupName: name)]
         }

@@ -240,6 +240,10 @@ extension UDPServerMachine {
                 table[member.member]?.group = nil
                 table[member.member]?.removedFrom = member.group
                 if let name = table[member.member]?.name { log(.removedSilent(name, group: groupName)) }
+                // Should it be there all the same, it joins again and says what is missing.
+                if let requester = requester(member.member, nil), requester.isOurs {
+                    answer(.pong, to: requester) { $0.registered = true }
+                }
             }
         }
     }

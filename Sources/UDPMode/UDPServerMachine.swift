@@ -13,8 +13,8 @@ package struct UDPServerMachine: Sendable {
     package static let silenceLimit: Duration = .seconds(120)
     package static let originalSilenceLimit: Duration = .seconds(24 * 3_600)
     /// One that is said to be offline is asked so often, so far apart, before it is believed.
-    package static let offlineChecks = 3
-    package static let offlineCheckInterval: Duration = .milliseconds(400)
+    package static let offlineChecks = 6
+    package static let offlineCheckInterval: Duration = .milliseconds(300)
     /// A taken name's holder is looked after at most this often.
     package static let probeInterval: Duration = .seconds(5)
     /// Stored messages are dropped by age this often.

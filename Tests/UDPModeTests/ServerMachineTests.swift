@@ -309,7 +309,7 @@ import Wire
         #expect(server.machine.table["carol"] != nil)
         // Now she does not.
         _ = try server.receive(Self.alice.message(.clientOffline(name: "carol")), from: Self.alice)
-        let removed = server.wait(.milliseconds(1_300))
+        let removed = server.wait(.milliseconds(2_000))
         #expect(removed.logged == ["Server table updated."])
         #expect(removed.sent(to: Self.alice).contains { $0.body == .clientOfflineAck(name: "carol") })
         #expect(server.machine.table["carol"] == nil)
