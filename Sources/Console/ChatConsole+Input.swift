@@ -1,0 +1,134 @@
+import Platform
+import Terminal
+import Wire
+
+/// What the console knows of its input.
+struct InputState<Command: Hashable & Sendable> {
+    /// Inputs that were decoded and not taken yet: those of one chunk at most.
+    var ready: [ConsoleInput<Command>] = []
+    var decoder = LineDecoder(limit: ConsoleLimits.line)
+
+    /// Number of the last line, for errors.
+    var lineNumber = 0
+
+    /// No chunk will follow.
+    var hasEnded = false
+
+    /// `endOfInput` or `quit` was handed out.
+    var isOver = false
+}
+
+extension ChatConsole {
+    /// What the user says, one at a time; ends after `quit`, `endOfInput` or `finish()`.
+    ///
+    /// The next is read only when it is asked for, so a mode that takes its time slows a pipe down.
+    package var inputs: ConsoleInputs<Command> { ConsoleInputs(console: self) }
+
+    /// The next input; nil when there will be none.
+    func nextInput() async -> ConsoleInput<Command>? {
+        guard let reader else { return nil }
+        while !input.isOver, !isFinishing {
+            if !input.ready.isEmpty {
+                let next = input.ready.removeFirst()
+                if next == .quit { input.isOver = true }
+                return next
+            }
+            if input.hasEnded {
+                input.isOver = true
+                return .endOfInput
+            }
+            switch await reader.read() {
+            case .bytes(let bytes): take(bytes)
+            case .end: endInput()
+            case .timedOut: break
+            case .interrupted: return nil
+            case .failed(let error):
+                hasFailed = true
+                show(.error("Cannot read the input: \(error.reason)."))
+                input.hasEnded = true
+            }
+        }
+        return nil
+    }
+
+    private func take(_ bytes: [UInt8]) {
+        input.decoder.append(bytes[...])
+        while let line = input.decoder.next() { take(line) }
+    }
+
+    private func endInput() {
+        // A last line needs no line break.
+        let rest = input.decoder.takePending()
+        if !rest.isEmpty { take(.line(rest)) }
+        input.hasEnded = true
+    }
+
+    private func take(_ line: LineDecoder.Line) {
+        input.lineNumber += 1
+        switch line {
+        case .tooLong:
+            refuse("Line \(input.lineNumber) of the input is longer than \(ConsoleLimits.line) bytes; it was not sent.")
+        case .line(let bytes):
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                refuse("Line \(input.lineNumber) of the input is not UTF-8 text; it was not sent.")
+                return
+            }
+            if case .json = face, text.utf8.first == UInt8(ascii: "{") {
+                takeObject(bytes)
+            } else {
+                take(commands.parse(text))
+            }
+        }
+    }
+
+    /// A line of piped input that cannot be followed: said, and remembered for the exit status.
+    private func refuse(_ sentence: SafeText) {
+        hasFailed = true
+        show(.error(sentence))
+    }
+
+    /// `{"text": ...}`, which is never a command, or `{"command": "/peers"}`.
+    private func takeObject(_ bytes: ArraySlice<UInt8>) {
+        let value: JSON
+        do {
+            value = try JSON(parsing: bytes)
+        } catch {
+            refuse("Line \(input.lineNumber) of the input begins with { and is not JSON: \(error.message)")
+            return
+        }
+        switch (value["text"], value["command"]) {
+        case (.string(let text)?, nil): take(commands.parseText(text))
+        case (nil, .string(let command)?): take(commands.parse(command.hasPrefix("/") ? command : "/" + command))
+        default:
+            refuse("Line \(input.lineNumber) of the input needs either \"text\" or \"command\", and that a string.")
+        }
+    }
+
+    /// Hands a parsed line to the mode, or carries it out where it is one of the console's own commands.
+    func take(_ line: CommandTable<ConsoleCommand<Command>>.Line) {
+        switch line {
+        case .text(let text):
+            if !text.allSatisfy(\.isCommandSpace) { input.ready.append(.text(text)) }
+        case .command(.mode(let command), let arguments): input.ready.append(.command(command, arguments))
+        case .command(.common(let command), let arguments): carryOut(command, arguments)
+        case .mistake(let sentence): refuse(sentence)
+        }
+    }
+}
+
+/// The inputs of a console, for `for await`.
+package struct ConsoleInputs<Command: Hashable & Sendable>: AsyncSequence {
+    let console: ChatConsole<Command>
+
+    package func makeAsyncIterator() -> Iterator { Iterator(console: console) }
+
+    package struct Iterator: AsyncIteratorProtocol {
+        let console: ChatConsole<Command>
+
+        package mutating func next() async -> ConsoleInput<Command>? { await console.nextInput() }
+
+        package mutating func next(
+            isolation actor: isolated (any Actor)?
+        ) async -> ConsoleInput<Command>? { await console.nextInput() }
+    }
+}
