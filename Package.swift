@@ -51,7 +51,7 @@ let package = Package(
         module("Bench", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
 
         // The command line.
-        module("Commands", uses: ["P2PMode", "Console", "Platform", "Wire"]),
+        module("Commands", uses: ["P2PMode", "BoardMode", "UDPMode", "Console", "Platform", "Wire"]),
         .executableTarget(name: "chat", dependencies: ["Commands", "Console", "Platform"], swiftSettings: settings),
 
         // Tests, what they share, and their tools.
@@ -80,6 +80,8 @@ let package = Package(
         tests(
             "RoomsModeTests",
             uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
-        tests("CommandsTests", uses: ["Commands", "P2PMode", "Console", "Platform", "Wire", "TestSupport", "chat"]),
+        tests(
+            "CommandsTests",
+            uses: ["Commands", "P2PMode", "BoardMode", "UDPMode", "Console", "Platform", "Wire", "TestSupport", "chat"]),
     ]
 )

@@ -88,6 +88,10 @@ struct ArgumentParser {
         }
         let synopsis = command.synopsis(path: path)
         let required = command.arguments.filter { $0.count == .one }
+        if command.isOldSpelling, words.count != required.count {
+            let placeholders = required.map(\.placeholder).joined(separator: " ")
+            throw UsageError(command: "", sentence: "`\(command.name)` only accepts \(placeholders)")
+        }
         if words.count < required.count {
             throw error("\(required[words.count].placeholder) is missing; write '\(synopsis)'.")
         }
@@ -101,7 +105,7 @@ struct ArgumentParser {
         var command = root
         var path: [String] = []
         for word in words {
-            guard let subcommand = command.subcommand(word), !subcommand.isHidden else { continue }
+            guard let subcommand = command.subcommand(word), !subcommand.isOldSpelling else { continue }
             command = subcommand
             path.append(word)
         }
@@ -138,7 +142,7 @@ extension CommandSpec {
         var command = self
         var path = [name]
         for word in words {
-            guard let next = command.subcommand(word), !next.isHidden else {
+            guard let next = command.subcommand(word), !next.isOldSpelling else {
                 let near = nearestName(to: word, among: command.listed.map(\.name))
                 let help = (["chat", "help"] + path.dropFirst()).joined(separator: " ")
                 let sentence: SafeText =

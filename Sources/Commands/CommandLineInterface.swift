@@ -34,7 +34,7 @@ package enum CommandLineInterface {
         case .help(let path): return show(help(path))
         case .version: return show("chat \(version)\n")
         case .completions(let shell): return show(completions(shell))
-        case .p2p:
+        case .p2p, .board, .udp:
             try? StandardStream.error.write("chat p2p: this build ends at the command line.\n")
             return .internalError
         }

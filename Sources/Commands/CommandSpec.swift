@@ -19,14 +19,15 @@ struct CommandSpec: Sendable {
     let examples: [Example]
     /// Commands behind this word; where there are any, this one alone does nothing.
     let subcommands: [CommandSpec]
-    /// Whether it is an old spelling, which works and is neither listed nor completed.
-    let isHidden: Bool
+    /// Whether it is an old spelling: it works, is neither listed nor completed, and answers a mistake with the
+    /// sentence of the program that it comes from and nothing before it.
+    let isOldSpelling: Bool
     /// Makes of what was given what is to be done.
     let make: @Sendable (ParsedArguments) throws(UsageError) -> Invocation
 
     init(
         _ name: String, summary: String, details: [String] = [], arguments: [ArgumentSpec] = [],
-        options: [OptionSpec] = [], examples: [Example] = [], isHidden: Bool = false,
+        options: [OptionSpec] = [], examples: [Example] = [], isOldSpelling: Bool = false,
         make: @escaping @Sendable (ParsedArguments) throws(UsageError) -> Invocation
     ) {
         self.name = name
@@ -36,7 +37,7 @@ struct CommandSpec: Sendable {
         self.options = options
         self.examples = examples
         self.subcommands = []
-        self.isHidden = isHidden
+        self.isOldSpelling = isOldSpelling
         self.make = make
     }
 
@@ -52,12 +53,12 @@ struct CommandSpec: Sendable {
         self.options = options
         self.examples = examples
         self.subcommands = subcommands
-        self.isHidden = false
+        self.isOldSpelling = false
         self.make = { arguments in .help(path: Array(arguments.path.dropFirst())) }
     }
 
     /// The subcommands that help and completion show.
-    var listed: [CommandSpec] { subcommands.filter { !$0.isHidden } }
+    var listed: [CommandSpec] { subcommands.filter { !$0.isOldSpelling } }
 
     func subcommand(_ name: String) -> CommandSpec? {
         subcommands.first { $0.name == name }

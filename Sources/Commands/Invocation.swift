@@ -1,10 +1,16 @@
+package import BoardMode
 package import Console
 package import P2PMode
+package import UDPMode
 
 /// What a command line asks for, validated and not carried out yet.
 package enum Invocation: Sendable {
     /// `chat p2p`
     case p2p(P2POptions, CommonOptions)
+    /// `chat board`
+    case board(BoardOptions, CommonOptions)
+    /// `chat udp`
+    case udp(UDPOptions, CommonOptions)
     /// `chat`, `chat help`, `--help`; the words of the command, without `chat`.
     case help(path: [String])
     /// `chat --version`

@@ -16,15 +16,26 @@ enum MarkdownTables {
         var seen: Set<OptionSpec> = []
         for (_, command) in root.leaves() {
             for option in command.options where seen.insert(option).inserted {
-                let users = root.leaves().filter { $0.command.options.contains(option) }
-                let names = users.map { $0.path.dropFirst().joined(separator: " ") }.joined(separator: ", ")
-                rows.append(
-                    "| `\(escaped(option.synopsis))` | `\(option.environmentVariable)` | \(option.summary) | \(names) |"
-                )
+                let cells = [
+                    "`\(escaped(option.synopsis))`", "`\(option.environmentVariable)`", option.summary,
+                    users(of: option, in: root),
+                ]
+                rows.append("| \(cells.joined(separator: " | ")) |")
             }
         }
         return (["| option | environment | what it does | commands |", "|---|---|---|---|"] + rows)
             .joined(separator: "\n") + "\n"
+    }
+
+    /// The commands that have an option: a mode by its name where all of its commands have it.
+    private static func users(of option: OptionSpec, in root: CommandSpec) -> String {
+        let modes = root.listed.filter { !$0.optionsInAll.isEmpty }
+        let users = modes.flatMap { mode -> [String] in
+            let leaves = mode.leaves()
+            let users = leaves.filter { $0.command.options.contains(option) }
+            return users.count == leaves.count ? [mode.name] : users.map { $0.path.joined(separator: " ") }
+        }
+        return users == modes.map(\.name) ? "all" : users.joined(separator: ", ")
     }
 
     /// One row per exit status.

@@ -94,6 +94,7 @@ struct ParsedArguments: Sendable {
         do {
             return try kind.read(source.text)
         } catch {
+            if command.isOldSpelling { throw UsageError(command: "", sentence: error.message) }
             throw self.error("\(source.place): \(error.message)")
         }
     }

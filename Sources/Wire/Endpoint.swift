@@ -54,6 +54,17 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         try self.init(validating: String(host), port: port)
     }
 
+    /// The same host with another port, which must not be 0.
+    package func replacing(port: UInt16) -> Endpoint {
+        precondition(port != 0, "An endpoint has a port that can be reached.")
+        return Endpoint(host: host, port: port)
+    }
+
+    private init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
     /// "example.net:9001", "[::1]:9001".
     package var description: String {
         host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"

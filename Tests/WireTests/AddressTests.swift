@@ -118,5 +118,6 @@ import Wire
         #expect(try Endpoint(parsing: "[::1]:9").socketAddress == address)
         #expect(Endpoint(address).description == "[::1]:9")
         #expect(try Endpoint(parsing: "localhost:9").socketAddress == nil)
+        #expect(try Endpoint(parsing: "[::1]:9").replacing(port: 10).description == "[::1]:10")
     }
 }
