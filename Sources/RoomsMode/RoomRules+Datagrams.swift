@@ -124,14 +124,17 @@ extension RoomRules {
                 member: index, id: id, "The message is \(excess) bytes too long; it was not sent.", retryAfter: nil)
         }
         if limitsRate {
-            switch members[index]!.flood.received(at: now) {
-            case .admit, .slowDown: break
-            case .refuse:
-                // An original hears of it at the first refusal, and not of each.
+            if members[index]!.bucket.take(at: now) {
+                members[index]!.refusals = 0
+            } else {
+                members[index]!.refusals += 1
+                if members[index]!.refusals > FloodGuard.refusals { return .expel(member: index) }
+                // A program of ours waits as long as it is told and tries again; an original is told once, and not of
+                // each message.
+                if id == nil && members[index]!.refusals > 1 { return .drop(.tooFast) }
                 return .refuse(
-                    member: index, id: id, "You are sending too fast; your message was not sent.",
-                    retryAfter: Self.floodPause)
-            case .disconnect: return .expel(member: index)
+                    member: index, id: id, "You are sending too fast; this message was not sent. Wait a moment.",
+                    retryAfter: members[index]!.bucket.delay(at: now))
             }
         }
         let id = id ?? freshID()

@@ -24,8 +24,6 @@ package struct RoomRules: Sendable {
     package static let emptiness: Duration = .seconds(24 * 3_600)
     /// Messages that wait in a room for the next block of offsets.
     package static let mostWaiting = 256
-    /// How long an author of ours is asked to wait whose message is refused for its rate.
-    package static let floodPause: Duration = .seconds(1)
     /// Ids of messages that are remembered in each room, to tell a repeated one from a new one.
     package static let rememberedIDs = 1_024
     /// Offsets that are taken out of the store at once, at first and at most.
@@ -122,7 +120,11 @@ package struct RoomRules: Sendable {
         package internal(set) var lastHeard: MonotonicTime
         /// When ICMP said that nobody listens there; nil again when something is heard.
         var unreachableSince: MonotonicTime?
-        var flood = FloodGuard()
+        /// What it may still say. A datagram cannot be left unread to slow its author down, so what would be lent to a
+        /// connection is given at once.
+        var bucket = TokenBucket(burst: 2 * FloodGuard.burst, perSecond: FloodGuard.perSecond)
+        /// Messages refused since the last one that was not.
+        var refusals = 0
         /// Its place in the arrays of its audience.
         fileprivate var audience = 0
         fileprivate var position = 0
