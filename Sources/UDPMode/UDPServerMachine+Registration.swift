@@ -27,11 +27,10 @@ extension UDPServerMachine {
                 nameTaken(name, existing, run, stranger)
                 return
             }
-            // The same person at another address, or again after a crash.
-            let group = existing.group
-            remove(name.key, logs: false)
-            register(name, client, source, path, secret: existing.secret)
-            if let group { table[name.key]?.removedFrom = group }
+            // The same person again after a crash. At the same port nobody else can be any more; at another one, the
+            // program that has the name is asked first, lest two of one person's take it from each other for ever.
+            let claim = Claim(name: name, client: client, source: source, path: path)
+            if existing.path == path { reclaim(claim) } else { checkBefore(claim) }
             return
         }
         if let kept = reservation, !Self.proves(client.chat?.secret, kept.secret) {
@@ -46,6 +45,22 @@ extension UDPServerMachine {
             reservation = nil
         }
         register(name, client, source, path, secret: reservation?.secret)
+    }
+
+    private mutating func reclaim(_ claim: Claim) {
+        let secret = table[claim.name.key]?.secret ?? mailboxes.reservation(claim.name.key)?.secret
+        let group = table[claim.name.key]?.group
+        remove(claim.name.key, logs: false)
+        register(claim.name, claim.client, claim.source, claim.path, secret: secret)
+        if let group { table[claim.name.key]?.removedFrom = group }
+    }
+
+    private mutating func checkBefore(_ claim: Claim) {
+        let key = claim.name.key
+        var check = offlineChecks[key] ?? OfflineCheck()
+        check.claim = claim
+        offlineChecks[key] = check
+        if check.attempts == 0 { offlineCheckTimedOut(key) }
     }
 
     /// Compares in constant time, so that the time of the answer tells nothing.
@@ -222,7 +237,7 @@ extension UDPServerMachine {
             return
         }
         var check = offlineChecks[accused] ?? OfflineCheck()
-        let isFirst = check.requesters.isEmpty
+        let isFirst = check.attempts == 0
         if !check.requesters.contains(requester), check.requesters.count < 64 { check.requesters.append(requester) }
         offlineChecks[accused] = check
         if !registration.isOurs || accused == key {
@@ -254,6 +269,7 @@ extension UDPServerMachine {
         for requester in check?.requesters ?? [] where requester.path != path {
             answer(.clientOfflineAck(name: name), to: requester) { $0.online = false }
         }
+        if let claim = check?.claim { reclaim(claim) }
         // Should it be there all the same, it learns that it has to register again.
         if isOurs { answer(.pong, to: Requester(path: path, isOurs: true, id: nil)) { $0.registered = false } }
     }
@@ -264,6 +280,15 @@ extension UDPServerMachine {
         timers.cancel(.offlineCheck(key))
         for requester in check.requesters {
             answer(.clientOfflineAck(name: name), to: requester) { $0.online = true }
+        }
+        if let claim = check.claim {
+            answer(
+                .registrationError(message: "`\(name)` already exists!"),
+                to: Requester(path: claim.path, isOurs: true, id: nil)
+            ) {
+                $0.run = claim.client.chat?.run
+                $0.reclaim = false
+            }
         }
     }
 }

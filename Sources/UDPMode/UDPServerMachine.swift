@@ -41,6 +41,16 @@ package struct UDPServerMachine: Sendable {
     struct OfflineCheck: Sendable {
         var attempts = 0
         var requesters: [Requester] = []
+        /// Who holds the secret of its name and waits for it.
+        var claim: Claim?
+    }
+
+    /// A registration under a name that somebody has.
+    struct Claim: Sendable {
+        var name: Nickname
+        var client: UDPMetadata.Client
+        var source: UDPPath
+        var path: UDPPath
     }
 
     /// Whom to answer, and the id of the request.
