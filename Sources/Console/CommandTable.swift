@@ -16,6 +16,8 @@ package enum TextRule: Sendable, Equatable {
     case message
     /// A mistake, answered with this sentence.
     case refused(SafeText)
+    /// The mode's to answer; the help says nothing of it.
+    case forwarded
 }
 
 /// What can be typed in a mode: the one table that parsing, help, completion and the README's table come from.
@@ -116,7 +118,7 @@ package struct CommandTable<ID: Hashable & Sendable>: Sendable {
 
     private func asText(_ line: String) -> Line {
         switch text {
-        case .message: .text(line)
+        case .message, .forwarded: .text(line)
         case .refused(let sentence): .mistake(sentence)
         }
     }

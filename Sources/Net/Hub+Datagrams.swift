@@ -45,6 +45,11 @@ final class DatagramBatch {
 }
 
 extension Hub {
+    /// The address of this host under which another one sees its datagrams, unless it is translated on the way.
+    package static func localAddress(towards address: SocketAddress) throws(SystemError) -> IPAddress {
+        try Sockets.localAddress(towards: address)
+    }
+
     package func bindDatagram(on address: SocketAddress) throws(SystemError) -> (id: SocketID, address: SocketAddress) {
         checkThread()
         let (descriptor, bound) = try Sockets.datagram(on: address)

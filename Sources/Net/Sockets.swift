@@ -52,6 +52,15 @@ enum Sockets {
         }
     }
 
+    /// The address of this host that datagrams to another leave from. Nothing is sent.
+    static func localAddress(towards address: SocketAddress) throws(SystemError) -> IPAddress {
+        let descriptor = try open(family: address.ip.family, type: SOCK_DGRAM)
+        defer { close(descriptor) }
+        var system = SystemAddress(address, family: address.ip.family)
+        try systemCall("connect") { system.withPointer { connect(descriptor, $0, $1) } }
+        return try localAddress(of: descriptor).ip
+    }
+
     /// A nonblocking socket that has begun to connect.
     static func connecting(to address: SocketAddress) throws(SystemError) -> Int32 {
         let descriptor = try open(family: address.ip.family, type: SOCK_STREAM)

@@ -1,23 +1,14 @@
+package import Console
 package import Net
 import Platform
 package import Store
-import Wire
+package import Wire
 
 /// Owns the server's state: who is registered, the groups, and what is stored for those who are away.
 ///
 /// Lives on the event loop and consumes the turns of its hub. The rules are `UDPServerMachine`; what needs the disk goes
 /// to `committer` and comes back as one call a batch.
 package actor ClientTable {
-    /// What the operator is told.
-    package enum Report: Sendable, Equatable {
-        case log(UDPServerLogLine)
-        /// Nothing can be stored: whoever asks for it is told so.
-        case storageFailed(StoreError)
-        case storageWorks
-        /// Datagrams that were dropped since the last report.
-        case dropped(malformed: Int, overRate: Int)
-    }
-
     /// The tokens of the hub's timers: the machine's next deadline, and the report of what was dropped.
     private static let deadlineToken: UInt64 = 0
     private static let reportToken: UInt64 = 1
@@ -32,8 +23,11 @@ package actor ClientTable {
     private let outbound: any Outbound
     private let store: MessageStore
     private let committer = Committer<UDPRecord>()
-    private let report: @Sendable (Report) -> Void
+    /// Where the operator reads what happens.
+    private let console: ChatConsole<Never>
+    private let logLevel: LogLevel
     private var machine: UDPServerMachine
+    private let port: UInt16
     /// In the order in which they were bound; a `UDPPath` counts in it.
     private let sockets: [SocketID]
     /// Records that were offered and not committed.
@@ -45,13 +39,15 @@ package actor ClientTable {
 
     package init(
         executor: any SerialExecutor, outbound: sending any Outbound, sockets: [SocketID], port: UInt16,
-        store: MessageStore, mailboxes: UDPMailboxes, limitsRates: Bool,
-        report: @escaping @Sendable (Report) -> Void
+        store: MessageStore, mailboxes: UDPMailboxes, limitsRates: Bool, console: sending ChatConsole<Never>,
+        logLevel: LogLevel
     ) {
         self.executor = executor
         self.sockets = sockets
+        self.port = port
         self.store = store
-        self.report = report
+        self.console = console
+        self.logLevel = logLevel
         machine = UDPServerMachine(
             port: port, mailboxes: mailboxes, limitsRates: limitsRates, at: outbound.now, wall: .now(),
             random: {
@@ -63,12 +59,33 @@ package actor ClientTable {
 
     /// Consumes turns until they end, and writes what has to be kept.
     package func run(_ turns: some AsyncSequence<[NetEvent], Never>) async {
+        log(.started(port: port))
         scheduleDeadline()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.commitRecords() }
+            group.addTask { await self.writeConsole() }
             for await turn in turns { handle(turn) }
             committer.finish()
+            await console.finish(hurry: true)
         }
+    }
+
+    /// Says where the server listens.
+    package func announce(_ addresses: [SocketAddress]) {
+        for address in addresses {
+            console.show(.listening(host: "\(address.ip)", port: address.port))
+        }
+        console.show(.ready)
+    }
+
+    private func writeConsole() async {
+        // An operator who does not read any more does not end the server.
+        await console.writeOutput { _ in }
+    }
+
+    private func log(_ line: UDPServerLogLine) {
+        guard logLevel >= .info else { return }
+        for text in line.lines { console.show(.notice(text)) }
     }
 
     /// What one turn of the loop brought. Never waits.
@@ -104,7 +121,7 @@ package actor ClientTable {
     package func end() {
         guard !isEnding else { return }
         isEnding = true
-        report(.log(.quitting))
+        log(.quitting)
         endIfDone()
     }
 
@@ -129,9 +146,11 @@ package actor ClientTable {
 
     private func reportDropped() {
         isReportDue = false
-        report(
-            .dropped(
-                malformed: machine.malformed - reported.malformed, overRate: machine.overRate - reported.overRate))
+        let malformed = machine.malformed - reported.malformed
+        let overRate = machine.overRate - reported.overRate
+        if logLevel >= .warning {
+            console.show(.notice("Dropped \(malformed) malformed datagrams, and \(overRate) over the rate of their source."))
+        }
         reported = (machine.malformed, machine.overRate)
     }
 
@@ -141,7 +160,7 @@ package actor ClientTable {
         for effect in effects {
             switch effect {
             case .send(let message, let paths): send(message, to: paths)
-            case .log(let line): report(.log(line))
+            case .log(let line): log(line)
             case .record(let record):
                 if committer.offer(record, size: 512 + record.textSize) {
                     underWay += 1
@@ -182,13 +201,13 @@ package actor ClientTable {
         case .success:
             if storageFails {
                 storageFails = false
-                report(.storageWorks)
+                console.show(.notice("Messages are stored again."))
             }
             for record in batch { perform(machine.committed(record, at: outbound.now)) }
         case .failure(let error):
             if !storageFails {
                 storageFails = true
-                report(.storageFailed(error))
+                console.show(.error("Messages cannot be stored: \(error.message)"))
             }
             for record in batch { perform(machine.failed(record, at: outbound.now)) }
         }

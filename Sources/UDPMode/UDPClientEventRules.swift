@@ -8,6 +8,14 @@ package enum UDPClientEvent: Sendable, Equatable {
         case sent, accepted, delivered, stored, noanswer, failed
     }
 
+    /// Why a message was not even sent, or not taken.
+    package enum FailureReason: Sendable, Equatable {
+        case unknownName
+        case cannotReach
+        case tooLong(by: Int)
+        case refused(String)
+    }
+
     package struct Message: Sendable, Equatable {
         package var id: MessageID
         package var sender: String
@@ -28,7 +36,7 @@ package enum UDPClientEvent: Sendable, Equatable {
     case message(Message)
     /// A message of one's own, as it was accepted to be sent.
     case own(Message, to: String?)
-    case delivery(MessageID, DeliveryState, to: String, late: Bool)
+    case delivery(MessageID, DeliveryState, to: String, late: Bool = false, reason: FailureReason? = nil)
     case autoDeregistered(name: String)
     case stillOnline(name: String)
     case groupCreated(String)
@@ -37,7 +45,7 @@ package enum UDPClientEvent: Sendable, Equatable {
     case groupLeft(String)
     case groupRestored(String)
     case members(String, [String])
-    case who([String])
+    case who([UDPTableEntry])
     /// Messages of the group that cannot be got any more.
     case gap(group: String, from: UInt64, to: UInt64)
     /// What the server says of a request that it does not grant.
@@ -45,9 +53,6 @@ package enum UDPClientEvent: Sendable, Equatable {
     case notRegistered(reason: String)
     case invalidCommand(word: String, isInGroup: Bool)
     case incomplete(word: String, usage: String)
-    case unknownName(String)
-    case cannotReach(name: String)
-    case tooLong(by: Int)
     case badGroupName(NameError)
     case onlyYourself
     case offline

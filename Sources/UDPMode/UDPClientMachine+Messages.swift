@@ -5,8 +5,11 @@ import Wire
 extension UDPClientMachine {
     /// Carries out one verb; false when it has to wait for what is under way.
     mutating func perform(_ verb: UDPVerb) -> Bool {
+        guard verb.isAllowed(inGroup: group != nil) else {
+            show(.invalidCommand(word: verb.word, isInGroup: group != nil))
+            return true
+        }
         switch verb {
-        case .line(let line): return performLine(line)
         case .send(let rest):
             let (name, text) = table.split(rest)
             guard !text.isEmpty else {
@@ -15,9 +18,7 @@ extension UDPClientMachine {
             }
             return send(text, to: name)
         case .sendTo(let name, let text): return send(text, to: name)
-        case .sendGroup(let text):
-            guard group != nil else { return invalid(verb) }
-            return sendToGroup(text)
+        case .sendGroup(let text): return sendToGroup(text)
         case .deregister(let name):
             guard name == settings.name else {
                 show(.onlyYourself)
@@ -31,57 +32,28 @@ extension UDPClientMachine {
                 begin(UDPRequest(.deregistration, id: newID()))
             }
         case .createGroup(let name):
-            guard group == nil else { return invalid(verb) }
-            guard let group = validated(name) else { return true }
-            begin(UDPRequest(.createGroup(group.text), id: newID()))
-        case .listGroups:
-            guard group == nil else { return invalid(verb) }
-            begin(UDPRequest(.listGroups, id: newID()))
-        case .joinGroup(let name):
-            guard group == nil else { return invalid(verb) }
-            guard let group = validated(name) else { return true }
-            begin(UDPRequest(.joinGroup(group.text), id: newID()))
+            do {
+                begin(UDPRequest(.createGroup(try GroupName(validating: name).text), id: newID()))
+            } catch {
+                show(.badGroupName(error))
+            }
+        case .listGroups: begin(UDPRequest(.listGroups, id: newID()))
+        // One that an original made may be named as it likes.
+        case .joinGroup(let name): begin(UDPRequest(.joinGroup(name), id: newID()))
         case .listMembers:
-            guard let group else { return invalid(verb) }
+            guard let group else { return true }
             begin(UDPRequest(.listMembers(group: group.name), id: newID()))
         case .leaveGroup:
-            guard let group else { return invalid(verb) }
+            guard let group else { return true }
             guard groupSender.isIdle else { return false }
             begin(UDPRequest(.leaveGroup(group.name), id: newID()))
-        case .who: show(.who(table.names))
+        case .who: show(.who(table.entries.values.sorted { $0.name < $1.name }))
         case .quit:
             if leaving == nil { leaving = .whenDone }
             if unfinished > 0 { show(.finishing(unfinished)) }
+        case .unknown: break
         }
         return true
-    }
-
-    private mutating func performLine(_ line: String) -> Bool {
-        let verb: UDPVerb
-        do {
-            verb = try UDPVerb(line: line, isInGroup: group != nil)
-        } catch {
-            switch error {
-            case .invalid(let word): show(.invalidCommand(word: word, isInGroup: group != nil))
-            case .incomplete(let word, let usage): show(.incomplete(word: word, usage: usage))
-            }
-            return true
-        }
-        return perform(verb)
-    }
-
-    private mutating func invalid(_ verb: UDPVerb) -> Bool {
-        show(.invalidCommand(word: verb.word, isInGroup: group != nil))
-        return true
-    }
-
-    private mutating func validated(_ name: String) -> GroupName? {
-        do {
-            return try GroupName(validating: name)
-        } catch {
-            show(.badGroupName(error))
-            return nil
-        }
     }
 
     // MARK: - Direct messages
@@ -90,7 +62,7 @@ extension UDPClientMachine {
         guard let entry = table[name] else {
             let message = UDPOutgoing(id: newID(), to: name, text: text)
             guard serverIsOurs else {
-                failed(message, .unknownName(name))
+                failed(message, .unknownName)
                 return true
             }
             guard fits(message) else { return true }
@@ -100,7 +72,7 @@ extension UDPClientMachine {
             return true
         }
         guard let address = Self.address(of: entry, seenFrom: settings.server.ip) else {
-            failed(UDPOutgoing(id: newID(), to: entry.name, text: text), .cannotReach(name: entry.name))
+            failed(UDPOutgoing(id: newID(), to: entry.name, text: text), .cannotReach)
             return true
         }
         let key = nameKey(entry.name)
@@ -139,10 +111,9 @@ extension UDPClientMachine {
                 to: group == nil ? message.to : nil))
     }
 
-    private mutating func failed(_ message: UDPOutgoing, _ reason: UDPClientEvent) {
+    private mutating func failed(_ message: UDPOutgoing, _ reason: UDPClientEvent.FailureReason) {
         undelivered.insert(message.id)
-        show(reason)
-        show(.delivery(message.id, .failed, to: message.to, late: false))
+        show(.delivery(message.id, .failed, to: message.to, reason: reason))
     }
 
     private func direct(_ message: UDPOutgoing, _ sequence: UInt64, base: UInt64) -> UDPMessage {
@@ -201,7 +172,7 @@ extension UDPClientMachine {
             guard let peer = peers[key] else { return }
             switch effect {
             case .send(let segment):
-                if segment.attempt == 1 { show(.delivery(segment.message.id, .sent, to: peer.name, late: false)) }
+                if segment.attempt == 1 { show(.delivery(segment.message.id, .sent, to: peer.name)) }
                 effects.append(
                     .send(direct(segment.message, segment.sequence, base: segment.base), to: peer.address))
             case .acknowledged(_, let message, let late):
@@ -210,7 +181,7 @@ extension UDPClientMachine {
                 show(.delivery(message.id, .delivered, to: message.to, late: late))
             case .gaveUp(_, let message):
                 undelivered.insert(message.id)
-                show(.delivery(message.id, .noanswer, to: message.to, late: false))
+                show(.delivery(message.id, .noanswer, to: message.to))
                 reportOffline(peer.name)
                 if serverIsOurs { store(message) }
             }
@@ -243,7 +214,7 @@ extension UDPClientMachine {
         if case .storeMessage(_, id, _) = request?.body { finishRequest() }
         guard let message = storing.removeValue(forKey: id) else { return }
         undelivered.remove(id)
-        show(.delivery(id, .stored, to: message.to, late: false))
+        show(.delivery(id, .stored, to: message.to))
     }
 
     mutating func notStored(_ id: MessageID, _ reason: String) {
@@ -254,9 +225,7 @@ extension UDPClientMachine {
             // have been.
             if table[message.to] == nil, !reason.contains("keeps no messages") { show(.refused(reason)) }
         } else {
-            show(.unknownName(message.to))
-            undelivered.insert(id)
-            show(.delivery(id, .failed, to: message.to, late: false))
+            failed(message, .unknownName)
         }
     }
 
@@ -274,7 +243,7 @@ extension UDPClientMachine {
         }
         guard serverIsOurs else {
             showOwn(message, group: group.name)
-            show(.delivery(message.id, .sent, to: group.name, late: false))
+            show(.delivery(message.id, .sent, to: group.name))
             begin(UDPRequest(.groupMessage(text: text, group: group.name), id: message.id))
             return true
         }
@@ -302,7 +271,7 @@ extension UDPClientMachine {
             switch effect {
             case .send(let segment):
                 if segment.attempt == 1 {
-                    show(.delivery(segment.message.id, .sent, to: segment.message.to, late: false))
+                    show(.delivery(segment.message.id, .sent, to: segment.message.to))
                 }
                 effects.append(
                     .send(groupMessage(segment.message, segment.sequence, base: segment.base), to: settings.server))
@@ -311,7 +280,7 @@ extension UDPClientMachine {
                 show(.delivery(message.id, .accepted, to: message.to, late: late))
             case .gaveUp(_, let message):
                 undelivered.insert(message.id)
-                show(.delivery(message.id, .noanswer, to: message.to, late: false))
+                show(.delivery(message.id, .noanswer, to: message.to))
                 if phase == .registered { serverGone() }
             }
         }
@@ -333,7 +302,7 @@ extension UDPClientMachine {
 
     mutating func originalAccepted(_ asked: UDPRequest) {
         guard case .groupMessage(_, let group) = asked.body else { return }
-        show(.delivery(asked.id, .accepted, to: group, late: false))
+        show(.delivery(asked.id, .accepted, to: group))
     }
 
     mutating func originalRefused(_ asked: UDPRequest, _ reason: String) {

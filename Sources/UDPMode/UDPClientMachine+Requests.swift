@@ -164,7 +164,7 @@ extension UDPClientMachine {
     private mutating func abandonEverything() {
         func abandon(_ message: UDPOutgoing) {
             guard undelivered.insert(message.id).inserted else { return }
-            show(.delivery(message.id, .noanswer, to: message.to, late: false))
+            show(.delivery(message.id, .noanswer, to: message.to))
         }
         for key in peers.keys {
             for case .gaveUp(_, let message) in peers[key]?.sender.becameUnreachable() ?? [] { abandon(message) }

@@ -177,6 +177,7 @@ package struct UDPClientMachine: Sendable {
     }
 
     package var isEnded: Bool { phase == .ended }
+    package var isRegistering: Bool { phase == .registering }
     package var groupName: String? { group?.name }
     /// Names that can be written to, for completion.
     package var names: [String] { table.names }
@@ -200,11 +201,6 @@ package struct UDPClientMachine: Sendable {
         verbs.append(verb)
         proceed()
         return takeEffects()
-    }
-
-    /// A line as it was typed. The mode that one will be in when it is carried out decides what it means.
-    package mutating func entered(line: String, at now: MonotonicTime, wall: Timestamp) -> [Effect] {
-        entered(.line(line), at: now, wall: wall)
     }
 
     package mutating func received(

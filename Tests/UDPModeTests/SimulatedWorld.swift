@@ -19,7 +19,7 @@ struct SimulatedWorld {
         }
 
         func states(of id: MessageID) -> [UDPClientEvent.DeliveryState] {
-            events.compactMap { if case .delivery(id, let state, _, _) = $0 { state } else { nil } }
+            events.compactMap { if case .delivery(id, let state, _, _, _) = $0 { state } else { nil } }
         }
 
         var own: [UDPClientEvent.Message] {
@@ -102,7 +102,8 @@ struct SimulatedWorld {
         } else {
             let wall = wall
             let now = now
-            change(port) { $0.entered(line: line, at: now, wall: wall) }
+            let verb = UDPClientCommand.verb(line)
+            change(port) { $0.entered(verb, at: now, wall: wall) }
         }
     }
 
