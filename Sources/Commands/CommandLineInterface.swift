@@ -1,6 +1,7 @@
 package import Console
 import P2PMode
 import Platform
+import UDPMode
 import Wire
 
 /// The command line of `chat`: reading it is pure, carrying it out is not.
@@ -34,7 +35,8 @@ package enum CommandLineInterface {
         case .help(let path): return show(help(path))
         case .version: return show("chat \(version)\n")
         case .completions(let shell): return show(completions(shell))
-        case .p2p, .board, .udp:
+        case .udp(let options, let common): return await runUDP(options, common: common)
+        case .p2p, .board:
             try? StandardStream.error.write("chat p2p: this build ends at the command line.\n")
             return .internalError
         }

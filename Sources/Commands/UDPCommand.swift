@@ -1,3 +1,4 @@
+import Console
 import UDPMode
 import Wire
 
@@ -11,15 +12,17 @@ enum UDPCommand {
     private static let serverOptions =
         CommonTable.storing + [CommonTable.bind.spec, CommonTable.noRateLimit.spec]
         + CommonTable.output
-    private static let clientOptions = CommonTable.storing + [CommonTable.bind.spec] + CommonTable.output
+    private static let clientOptions = serverOptions
 
     private static let port = Argument(.listeningPort, summary: "the port to listen on; 0 takes a free one")
 
     private static let serve = CommandSpec(
-        "serve", summary: "run a server", arguments: [port.spec], options: serverOptions,
+        "serve", summary: "run a server",
+        details: ["Says what clients do, one line each, unless --log-level asks for less."], arguments: [port.spec],
+        options: serverOptions,
         examples: [.init(line: "chat udp serve 5000", meaning: "run a server on port 5000")]
     ) { arguments throws(UsageError) in
-        .udp(.serve(port: try arguments.value(of: port)), try arguments.common())
+        .udp(.serve(port: try arguments.value(of: port)), try arguments.serverCommon())
     }
 
     private static let name = Argument(.nickname, summary: "the name to register")
@@ -57,7 +60,7 @@ enum UDPCommand {
     private static let oldServe = CommandSpec(
         "-s", summary: "run a server", arguments: [oldPort.spec], options: serverOptions, isOldSpelling: true
     ) { arguments throws(UsageError) in
-        .udp(.serve(port: try arguments.value(of: oldPort)), try arguments.common())
+        .udp(.serve(port: try arguments.value(of: oldPort)), try arguments.serverCommon())
     }
 
     private static let oldJoin = CommandSpec(
@@ -73,6 +76,15 @@ enum UDPCommand {
                     name: try arguments.value(of: oldName), server: Endpoint(SocketAddress(ip: address, port: port)),
                     clientPort: try arguments.value(of: oldClientPort))),
             try arguments.common())
+    }
+}
+
+extension ParsedArguments {
+    /// The operator of a server reads what happens, as with the program that this one replaces.
+    fileprivate func serverCommon() throws(UsageError) -> CommonOptions {
+        var common = try common()
+        if try value(of: CommonTable.logLevel) == nil { common.logLevel = .info }
+        return common
     }
 }
 

@@ -149,7 +149,8 @@ package actor ClientTable {
         let malformed = machine.malformed - reported.malformed
         let overRate = machine.overRate - reported.overRate
         if logLevel >= .warning {
-            console.show(.notice("Dropped \(malformed) malformed datagrams, and \(overRate) over the rate of their source."))
+            console.show(
+                .notice("Dropped \(malformed) malformed datagrams, and \(overRate) over the rate of their source."))
         }
         reported = (machine.malformed, machine.overRate)
     }

@@ -100,7 +100,8 @@ extension UDPClient {
             switch state {
             case .sent: (.sent, nil)
             case .accepted: (.accepted, "Message received by Server.")
-            case .delivered: (.delivered, late ? "Message received by \(name) after all" : "Message received by \(name)")
+            case .delivered:
+                (.delivered, late ? "Message received by \(name) after all" : "Message received by \(name)")
             case .stored: (.stored, "Message stored for \(name)")
             case .noanswer: (.noanswer, "No ACK from \(name), message not delivered")
             case .failed: (.failed, reason.map { sentence($0, name) })
