@@ -54,6 +54,9 @@ package struct ChatMessage: Sendable, Equatable {
     /// The group or room, where the mode has several. JSON `conversation`.
     package var conversation: SafeText?
 
+    /// What the human view shows in place of the conversation, where the mode has words of its own.
+    package var label: SafeText?
+
     /// Its place in the conversation. JSON `offset`.
     package var offset: UInt64?
 

@@ -39,7 +39,7 @@ struct HumanLines {
         let isMention = mentions(message)
         sink.append(times.prefix(of: message.time), .dim)
         if message.isCaughtUp { sink.append("(earlier) ", .dim) }
-        if let conversation = message.conversation { sink.append("\(conversation) ", .dim) }
+        if let conversation = message.label ?? message.conversation { sink.append("\(conversation) ", .dim) }
         let nameStyle: Style =
             isPending ? .dim : message.isOwn ? .bold : NameColors.style(of: message.senderKey, isLarge: hasLargePalette)
         if message.kind == .action { sink.append("* ", isPending ? .dim : .plain) }

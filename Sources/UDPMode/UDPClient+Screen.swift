@@ -73,6 +73,8 @@ extension UDPClient {
         var fields: JSONObject = [:]
         if let group = message.group {
             shown.conversation = displayName(group)
+            // One is in one group at a time, and these are the words that its members know.
+            shown.label = "Group_Message"
             shown.offset = message.offset
         } else {
             if let name = machine?.settings.name { shown.recipient = displayName(name) }
@@ -87,6 +89,7 @@ extension UDPClient {
             id: message.id.hex, sender: displayName(message.sender), senderKey: nameKey(message.sender),
             text: message.text, time: message.time, isOwn: true, isPending: true)
         shown.conversation = message.group.map { displayName($0) }
+        if message.group != nil { shown.label = "Group_Message" }
         shown.recipient = receiver.map { displayName($0) }
         console.show(.message(shown))
     }

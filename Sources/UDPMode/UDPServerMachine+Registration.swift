@@ -263,6 +263,9 @@ extension UDPServerMachine {
     mutating func offlineConfirmed(_ key: String) {
         let check = offlineChecks.removeValue(forKey: key)
         guard let name = table[key]?.name, let path = table[key]?.path, let isOurs = table[key]?.isOurs else { return }
+        if let group = table[key]?.group, let groupName = groups.name(group) {
+            log(.removedSilent(name, group: groupName))
+        }
         remove(key)
         // The table first, as the original's server does: who asked reads that it changed, and then why.
         announceChanges()
