@@ -94,7 +94,12 @@ package struct BoardFollowMachine: Sendable {
     /// Posts that have no answer yet.
     package var pendingPosts: Int { posts.count }
 
-    /// Requests, posts included, that have no answer yet.
+    package var pendingPostIDs: [MessageID] { postOrder }
+
+    /// Requests, and posts that wait for the link, that have no answer yet.
+    package var requestsUnderWay: Int { max(requests.count, posts.count) }
+
+    /// True where nothing waits for an answer and every group is up to date.
     package var isIdle: Bool { posts.isEmpty && requests.isEmpty && followed.values.allSatisfy { $0.state == .live } }
 
     // MARK: - The link
@@ -406,6 +411,18 @@ package struct BoardFollowMachine: Sendable {
         } else {
             effects.append(.posted(message, group: post.group, .refused(answer.refusal ?? Self.lost), tag: post.tag))
         }
+    }
+
+    /// The server has no command for a request that was to be sent.
+    package mutating func impossible(_ number: Int64) -> [Effect] {
+        guard let entry = requests.removeValue(forKey: number) else { return [] }
+        let refusal = BoardRefusal(.notAllowed, "This server has no such command.")
+        guard case .post(let group, let draft) = entry.request, let id = draft.id else {
+            return [.answer(.refused(refusal), tag: entry.tag)]
+        }
+        forget(id)
+        let reason = BoardRefusal(.notAllowed, "This server takes one word as a subject.")
+        return [.posted(id, group: group, .refused(reason), tag: entry.tag)]
     }
 
     // MARK: - What comes, in text

@@ -34,7 +34,7 @@ package enum BoardStorage {
     package struct StoredGroup: Sendable {
         package let conversation: Conversation
         package let name: GroupName
-        package let visibility: VisibilityRule
+        package var visibility: VisibilityRule
         /// The last posts, oldest first, without their texts.
         package var recent: [KeptMessage]
     }

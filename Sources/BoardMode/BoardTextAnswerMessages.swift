@@ -168,7 +168,26 @@ extension BoardAnswer {
 }
 
 /// What a server says in text without being asked.
-enum BoardTextNotification {
+enum BoardTextNotification: Equatable {
+    case joined(group: String, name: String)
+    case left(group: String, name: String)
+    /// A new post, or something that this program does not know: `text` says what.
+    case other(group: String, text: String)
+
+    /// Reads `[GROUP:g] [NOTIFY] text`; nil for anything else.
+    init?(_ line: String) {
+        guard line.hasPrefix("[GROUP:"), let mark = line.firstRange(of: "] [NOTIFY] ") else { return nil }
+        let group = String(line[line.index(line.startIndex, offsetBy: 7)..<mark.lowerBound])
+        let text = line[mark.upperBound...]
+        if text.hasPrefix("User "), text.hasSuffix(" joined the group.") {
+            self = .joined(group: group, name: String(text.dropFirst(5).dropLast(18)))
+        } else if text.hasPrefix("User "), text.hasSuffix(" left the group.") {
+            self = .left(group: group, name: String(text.dropFirst(5).dropLast(16)))
+        } else {
+            self = .other(group: group, text: String(text))
+        }
+    }
+
     /// True for a notification, and for the frame that the original puts around several of them.
     static func contains(_ line: String) -> Bool {
         line.hasPrefix("[GROUP:") || line == "--- New Notifications ---"

@@ -146,13 +146,14 @@ package actor GroupStore {
 
     // MARK: - Turns
 
-    /// Consumes turns until they end, and carries out what the disk is needed for.
-    package func run(_ turns: some AsyncSequence<[NetEvent], Never>) async {
+    /// Consumes the turns of a hub until they end, and carries out what the disk is needed for. Runs under the preference
+    /// of the hub's loop.
+    package func run(_ hub: Hub) async {
         outbound.schedule(TimerToken.touch.packed, after: Self.touchInterval)
         await withDiscardingTaskGroup { group in
             group.addTask { await self.commitChanges() }
             group.addTask { await self.readPages() }
-            for await turn in turns { handle(turn) }
+            await hub.forEachTurn(of: self) { $0.handle($1) }
             committer.finish()
             reader.finish()
         }

@@ -10,6 +10,8 @@ package enum ProcessSetup {
     /// SIGPIPE, so that a reader who has gone is an error of the write and not the end of the program.
     package static func begin() {
         signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow any more (RLIMIT_FSIZE) is an error of the write too, like a full disk.
+        signal(SIGXFSZ, SIG_IGN)
         var set = sigset_t()
         sigemptyset(&set)
         for number in signalsAsEvents { sigaddset(&set, number) }
@@ -20,12 +22,13 @@ package enum ProcessSetup {
     /// Ends the process with a status. What is still to be written has been written before.
     package static func end(_ status: Int32) -> Never { exit(status) }
 
-    /// Unblocks every signal and restores SIGPIPE: for a child process between fork and exec, which inherits both.
+    /// Unblocks every signal and restores SIGPIPE and SIGXFSZ: for a child process between fork and exec, which inherits all.
     package static func restoreSignalsForChild() {
         var set = sigset_t()
         sigemptyset(&set)
         pthread_sigmask(SIG_SETMASK, &set, nil)
         signal(SIGPIPE, SIG_DFL)
+        signal(SIGXFSZ, SIG_DFL)
     }
 
     /// Raises the soft limit of open descriptors to the hard one. Failing to is no error: the soft limit stays.

@@ -32,6 +32,8 @@ final class Database {
         guard let opened else { throw .failed(path: name, reason: "out of memory") }
         handle = opened
         if code != SQLITE_OK { throw error(code) }
+        // SQLite opens for reading what it may not write to, and would fail at the first lock without saying why.
+        if sqlite3_db_readonly(handle, "main") == 1 { throw .readOnly(path: name) }
 
         try run("PRAGMA locking_mode = EXCLUSIVE")
         if path == nil {
@@ -141,14 +143,32 @@ final class Database {
         case SQLITE_CORRUPT, SQLITE_NOTADB: return .corrupt(path: path)
         case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: return .readOnly(path: path)
         case SQLITE_IOERR, SQLITE_CANTOPEN:
-            switch sqlite3_system_errno(handle) {
-            case ENOSPC, EDQUOT, EFBIG: return .full(path: path)
-            case EACCES, EROFS, EPERM: return .readOnly(path: path)
-            default: break
+            for errno in systemErrors {
+                switch errno {
+                case ENOSPC, EDQUOT, EFBIG: return .full(path: path)
+                case EACCES, EROFS, EPERM: return .readOnly(path: path)
+                default: break
+                }
             }
         default: break
         }
         let text = sqlite3_errmsg(handle).map { String(cString: $0) } ?? "error \(code)"
         return .failed(path: path, reason: SafeText(untrusted: text))
+    }
+
+    /// The errors that the system last reported of the database file and of its write-ahead log.
+    ///
+    /// The one of the connection (`sqlite3_system_errno`) may be that of a later call, made while SQLite cleaned up.
+    private var systemErrors: [Int32] {
+        var errors = [sqlite3_system_errno(handle)]
+        for code in [SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER] {
+            var file: UnsafeMutablePointer<sqlite3_file>?
+            guard sqlite3_file_control(handle, "main", code, &file) == SQLITE_OK, let file,
+                let control = file.pointee.pMethods?.pointee.xFileControl
+            else { continue }
+            var last: Int32 = 0
+            if control(file, SQLITE_FCNTL_LAST_ERRNO, &last) == SQLITE_OK { errors.append(last) }
+        }
+        return errors
     }
 }

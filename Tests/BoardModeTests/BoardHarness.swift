@@ -46,7 +46,7 @@ actor BoardHarness {
         let harness = BoardHarness(loop: loop, groups: actor, store: store)
         try await harness.listen()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask(executorPreference: loop.tasks) { await actor.run(loop.hub.turns) }
+            group.addTask(executorPreference: loop.tasks) { await actor.run(loop.hub) }
             do {
                 try await body(harness)
             } catch {
