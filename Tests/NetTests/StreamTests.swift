@@ -60,7 +60,10 @@ import Wire
     /// A peer that reads slowly gets everything, in order, as long as its outbox stays within the limit.
     @Test func aSlowReaderGetsEverything() async throws {
         try await HubProbe.with { probe in
-            await probe.perform { $0.limits.outbox = 64 << 20 }
+            await probe.perform {
+                $0.limits.outbox = 64 << 20
+                $0.limits.noProgress = .seconds(3_600)
+            }
             let peer = try await RawPeer.connect(to: try await probe.listen(), receiveBuffer: 4_096)
             let id = try #require(await probe.accepted())
             let size = 1 << 20
