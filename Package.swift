@@ -51,7 +51,7 @@ let package = Package(
         module("Bench", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
 
         // The command line.
-        module("Commands", uses: ["P2PMode", "BoardMode", "UDPMode", "Console", "Platform", "Wire"]),
+        module("Commands", uses: ["P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire"]),
         .executableTarget(name: "chat", dependencies: ["Commands", "Console", "Platform"], swiftSettings: settings),
 
         // Tests, what they share, and their tools.
@@ -82,6 +82,9 @@ let package = Package(
             uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "CommandsTests",
-            uses: ["Commands", "P2PMode", "BoardMode", "UDPMode", "Console", "Platform", "Wire", "TestSupport", "chat"]),
+            uses: [
+                "Commands", "P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire",
+                "TestSupport", "chat",
+            ]),
     ]
 )

@@ -35,11 +35,16 @@ package enum CommandLineInterface {
         case .help(let path): return show(help(path))
         case .version: return show("chat \(version)\n")
         case .completions(let shell): return show(completions(shell))
+        case .p2p: return notInThisBuild("p2p")
+        case .board: return notInThisBuild("board")
         case .udp(let options, let common): return await runUDP(options, common: common)
-        case .p2p, .board:
-            try? StandardStream.error.write("chat p2p: this build ends at the command line.\n")
-            return .internalError
+        case .rooms: return notInThisBuild("rooms")
         }
+    }
+
+    private static func notInThisBuild(_ mode: StaticString) -> ExitStatus {
+        try? StandardStream.error.write("chat \(mode.description): this build does not hold it yet.\n")
+        return .internalError
     }
 
     private static func show(_ text: String) -> ExitStatus {

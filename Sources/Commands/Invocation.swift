@@ -1,6 +1,7 @@
 package import BoardMode
 package import Console
 package import P2PMode
+package import RoomsMode
 package import UDPMode
 
 /// What a command line asks for, validated and not carried out yet.
@@ -11,6 +12,8 @@ package enum Invocation: Sendable {
     case board(BoardOptions, CommonOptions)
     /// `chat udp`
     case udp(UDPOptions, CommonOptions)
+    /// `chat rooms`
+    case rooms(RoomsOptions, CommonOptions)
     /// `chat`, `chat help`, `--help`; the words of the command, without `chat`.
     case help(path: [String])
     /// `chat --version`

@@ -56,6 +56,16 @@ extension ValueKind<UInt16> {
     }
 }
 
+extension ValueKind<Int> {
+    /// How many, 0 included.
+    static let count = ValueKind("N") { text throws(ValueError) in
+        guard !text.hasPrefix("+"), let count = Int(text), (0...1_000_000).contains(count) else {
+            throw ValueError(message: "'\(text)' is not a number from 0 to 1000000.")
+        }
+        return count
+    }
+}
+
 extension ValueKind<Endpoint> {
     /// A host and a port, the port required.
     static let peer = ValueKind("HOST:PORT") { text throws(ValueError) in

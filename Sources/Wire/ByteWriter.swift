@@ -88,3 +88,57 @@ package struct ByteWriter: Sendable {
         withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 }
+
+extension ByteWriter {
+    /// Appends `value` in decimal.
+    package mutating func append(decimal value: Int64) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var place = digits.count
+            var rest = value.magnitude
+            repeat {
+                place -= 1
+                digits[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            if value < 0 {
+                place -= 1
+                digits[place] = UInt8(ascii: "-")
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[place...]))
+        }
+    }
+
+    /// Appends what `body` puts, at most `capacity` bytes, with one check of the capacity for all of it.
+    @inline(__always)
+    mutating func appendPieces(upTo capacity: Int, _ body: (inout Pieces) -> Void) {
+        bytes.append(addingCapacity: capacity) { span in
+            span.withUnsafeMutableBufferPointer { buffer, count in
+                var pieces = Pieces(next: buffer.baseAddress! + count, end: buffer.baseAddress! + count + capacity)
+                let start = pieces.next
+                body(&pieces)
+                count += pieces.next - start
+            }
+        }
+    }
+
+    /// A place in memory that is known to have room.
+    struct Pieces {
+        fileprivate(set) var next: UnsafeMutablePointer<UInt8>
+        fileprivate let end: UnsafeMutablePointer<UInt8>
+
+        @inline(__always)
+        mutating func put(_ byte: UInt8) {
+            precondition(next < end, "More is appended than was asked room for.")
+            next.initialize(to: byte)
+            next += 1
+        }
+
+        @inline(__always)
+        mutating func put(_ run: UnsafeBufferPointer<UInt8>) {
+            guard let first = run.baseAddress else { return }
+            precondition(run.count <= end - next, "More is appended than was asked room for.")
+            next.initialize(from: first, count: run.count)
+            next += run.count
+        }
+    }
+}

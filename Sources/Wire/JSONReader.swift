@@ -25,6 +25,8 @@ package struct JSONReader {
         private let inline: (UInt64, UInt64)
         private let inlineCount: Int
         private let long: [UInt8]
+        @usableFromInline
+        let count: Int
         private static let mostInline = 16
 
         init(_ name: UnsafeRawBufferPointer) {
@@ -38,15 +40,23 @@ package struct JSONReader {
                 long = Array(name)
             }
             self.inline = inline
+            count = name.count
         }
 
         package var string: String { withBytes { String(decoding: $0, as: UTF8.self) } }
 
+        @inlinable
         package static func ~= (literal: StaticString, key: Key) -> Bool { key == literal }
 
+        @inlinable
         package static func == (key: Key, literal: StaticString) -> Bool {
-            key.withBytes { bytes in
-                guard bytes.count == literal.utf8CodeUnitCount else { return false }
+            key.count == literal.utf8CodeUnitCount && key.holds(literal)
+        }
+
+        /// Whether the bytes are those of a literal of the same length.
+        @usableFromInline
+        func holds(_ literal: StaticString) -> Bool {
+            withBytes { bytes in
                 let start = literal.utf8Start
                 for index in bytes.indices where bytes[index] != start[index] { return false }
                 return true

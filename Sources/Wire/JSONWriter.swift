@@ -47,10 +47,22 @@ package struct JSONWriter {
 
     /// A key of our own: plain ASCII without quote and backslash, written as it is.
     package mutating func key(_ literal: StaticString) {
-        separate()
-        output.append(UInt8(ascii: "\""))
-        output.append(literal)
-        endKey()
+        let separates = needsComma
+        let isSpaced = style == .python
+        literal.withUTF8Buffer { name in
+            output.appendPieces(upTo: name.count + 6) { pieces in
+                if separates {
+                    pieces.put(UInt8(ascii: ","))
+                    if isSpaced { pieces.put(UInt8(ascii: " ")) }
+                }
+                pieces.put(UInt8(ascii: "\""))
+                pieces.put(name)
+                pieces.put(UInt8(ascii: "\""))
+                pieces.put(UInt8(ascii: ":"))
+                if isSpaced { pieces.put(UInt8(ascii: " ")) }
+            }
+        }
+        needsComma = false
     }
 
     /// Any key. (Labelled, so that a literal always takes the fast way.)
@@ -209,24 +221,6 @@ extension ByteWriter {
         body(&writer)
         self = writer.output
     }
-
-    /// Appends `value` in decimal.
-    package mutating func append(decimal value: Int64) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-            var place = digits.count
-            var rest = value.magnitude
-            repeat {
-                place -= 1
-                digits[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-                rest /= 10
-            } while rest > 0
-            if value < 0 {
-                place -= 1
-                digits[place] = UInt8(ascii: "-")
-            }
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[place...]))
-        }
-    }
 }
 
 extension JSON {
@@ -263,30 +257,37 @@ extension JSONWriter {
         if style == .python { output.append(UInt8(ascii: " ")) }
     }
 
-    private mutating func endKey() {
-        if style == .python { output.append("\": ") } else { output.append("\":") }
-        needsComma = false
-    }
-
     private mutating func quote(_ text: String) {
-        output.append(UInt8(ascii: "\""))
-        escape(text)
-        output.append(UInt8(ascii: "\""))
+        var text = text
+        text.withUTF8 { bytes in
+            let plain = Self.plainEnd(bytes, from: 0, style: style)
+            // Most strings need no escape and go out in one piece.
+            output.appendPieces(upTo: plain + 2) { pieces in
+                pieces.put(UInt8(ascii: "\""))
+                pieces.put(UnsafeBufferPointer(rebasing: bytes[..<plain]))
+                if plain == bytes.count { pieces.put(UInt8(ascii: "\"")) }
+            }
+            guard plain < bytes.count else { return }
+            escape(bytes, from: plain)
+            output.append(UInt8(ascii: "\""))
+        }
     }
 
     /// Copies runs that need no escape as they are.
     fileprivate mutating func escape(_ text: String) {
         var text = text
-        text.withUTF8 { bytes in
-            var offset = 0
-            while offset < bytes.count {
-                let end = Self.plainEnd(bytes, from: offset, style: style)
-                if end > offset {
-                    output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[offset..<end]))
-                    offset = end
-                }
-                if end < bytes.count { offset += escapeCharacter(UnsafeBufferPointer(rebasing: bytes[end...])) }
+        text.withUTF8 { escape($0, from: 0) }
+    }
+
+    private mutating func escape(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) {
+        var offset = start
+        while offset < bytes.count {
+            let end = Self.plainEnd(bytes, from: offset, style: style)
+            if end > offset {
+                output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[offset..<end]))
+                offset = end
             }
+            if end < bytes.count { offset += escapeCharacter(UnsafeBufferPointer(rebasing: bytes[end...])) }
         }
     }
 
