@@ -39,6 +39,17 @@ import Wire
         #expect(popped == Array(stride(from: 0, to: 100, by: 3)))
     }
 
+    @Test func equalTimesComeInTheOrderInWhichTheyWereSet() {
+        var queue = TimerQueue<Int>()
+        for key in [5, 3, 9, 1, 7] { queue.schedule(key, at: at(10)) }
+        queue.schedule(3, at: at(10))
+        queue.scheduleIfAbsent(5, at: at(5))
+        var popped: [Int] = []
+        while let key = queue.popDue(at: at(10)) { popped.append(key) }
+        #expect(popped == [5, 9, 1, 7, 3])
+        #expect(!queue.contains(5))
+    }
+
     /// Held against a list that is searched.
     @Test(arguments: 0..<20) func agreesWithAList(seed: UInt64) {
         var random = SplitMix64(seed: seed)
