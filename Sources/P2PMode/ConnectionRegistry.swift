@@ -1,0 +1,284 @@
+import Delivery
+package import Net
+package import Platform
+package import Wire
+
+/// Whom a registry tells what happens. Calls come on the loop and must not wait.
+package protocol MeshView: AnyObject {
+    func tell(_ news: MeshNews)
+    /// A signal that is not the end of the program.
+    func signalled(_ signal: Signal)
+    /// No further connections can be accepted for now.
+    func cannotAccept(_ error: SystemError)
+    /// A time that the view asked for through the registry has come.
+    func elapsed()
+    /// More waits to be read by the person than should: the registry takes nothing more from the network meanwhile.
+    var isCongested: Bool { get }
+    /// Nothing is left to do: the registry says goodbye.
+    var isDone: Bool { get }
+}
+
+/// Owns the connections of a peer and what they add up to; consumes the turns of its hub.
+///
+/// Lives on the event loop. Everything is decided by `MeshMachine`; here its effects become bytes on sockets, dials and
+/// timers, and what happens on the sockets becomes its events.
+package actor ConnectionRegistry {
+    /// How long goodbyes may take to leave at the end.
+    package static let grace: Duration = .seconds(5)
+    /// How long one dial may take, its name's look-up included.
+    package static let dialTime: Duration = .seconds(10)
+    /// The timers of the hub: when the machine wants to be woken, and when the view does.
+    private static let wakeTimer: UInt64 = 1
+    private static let viewTimer: UInt64 = 2
+
+    /// What is known of one connection beside the machine's side of it.
+    private struct Connection {
+        let id: SocketID
+        let link: LinkID
+        let peer: SocketAddress
+        let isAccepted: Bool
+        var frames = FrameDecoder()
+        /// Why it ends, where this side knows better than the socket.
+        var end: LinkEnd?
+        /// The machine wants it read no further.
+        var isSlowed = false
+    }
+
+    private let executor: any SerialExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let outbound: any Outbound
+    private var machine: MeshMachine
+    package private(set) var view: any MeshView
+    private var limiter = ConnectionLimiter()
+
+    /// Connections by the slot of their socket; links find theirs through `sockets`.
+    private var connections: [Connection?] = []
+    private var sockets: [LinkID: SocketID] = [:]
+    private var nextLink = 1
+
+    /// Nobody reads what is shown: nothing more is taken from the network until somebody does.
+    private var isHeld = false
+    private var isQuitting = false
+
+    package init(
+        executor: any SerialExecutor, outbound: sending any Outbound, configuration: MeshMachine.Configuration,
+        seed: UInt64, view: sending any MeshView
+    ) {
+        self.executor = executor
+        self.outbound = outbound
+        self.view = view
+        machine = MeshMachine(configuration: configuration, seed: seed, at: Self.moment(outbound.now))
+    }
+
+    private static func moment(_ now: MonotonicTime) -> Moment { Moment(monotonic: now, wall: .now()) }
+
+    private var now: Moment { Self.moment(outbound.now) }
+
+    // MARK: - Turns
+
+    /// What one turn of the loop brought. Never waits.
+    package func handle(_ turn: [NetEvent]) {
+        for event in turn { handle(event) }
+        settle()
+    }
+
+    /// What follows from what the view was told.
+    private func settle() {
+        if view.isDone { quit() }
+        if !isHeld && view.isCongested { hold(true) }
+    }
+
+    private func handle(_ event: NetEvent) {
+        switch event {
+        case .accepted(let id, _, let peer): accepted(id, peer)
+        case .connected(let id, let token, let peer): open(id, peer, .dialled(token))
+        case .dialFailed(let token, let error):
+            carryOut(machine.dialFailed(token, reason: error.message, at: now))
+        case .received(let id, let bytes): received(id, bytes)
+        case .inputEnded(let id):
+            guard let slot = slot(of: id) else { return }
+            if connections[slot]!.end == nil { connections[slot]!.end = .closed }
+            outbound.close(id)
+        case .closed(let id, let reason): closed(id, reason)
+        case .timer(Self.viewTimer): view.elapsed()
+        case .timer: carryOut(machine.timePassed(at: now))
+        case .signal(let signal):
+            switch signal {
+            case .interrupt, .terminate, .hangup: quit()
+            case .windowChange, .resumed, .terminalStop, .user1: view.signalled(signal)
+            }
+        case .acceptFailed(_, let error): view.cannotAccept(error)
+        case .drained, .resolved, .datagrams, .unreachable: break
+        }
+    }
+
+    private func accepted(_ id: SocketID, _ peer: SocketAddress) {
+        guard !isQuitting, limiter.accepted(from: peer.ip) == .admit else { return outbound.reset(id) }
+        open(id, peer, .accepted)
+    }
+
+    private func open(_ id: SocketID, _ peer: SocketAddress, _ direction: LinkMachine.Direction) {
+        let link = LinkID(nextLink)
+        nextLink += 1
+        let slot = Int(id.slot)
+        while connections.count <= slot { connections.append(nil) }
+        connections[slot] = Connection(id: id, link: link, peer: peer, isAccepted: direction == .accepted)
+        sockets[link] = id
+        if isHeld { outbound.pause(id) }
+        carryOut(machine.opened(link, direction: direction, remote: peer, at: now))
+    }
+
+    private func received(_ id: SocketID, _ bytes: ArraySlice<UInt8>) {
+        guard let slot = slot(of: id) else { return }
+        connections[slot]!.frames.append(bytes)
+        hear(id, slot)
+    }
+
+    /// Takes in the frames that are complete. The connection may end with any of them, and what follows is not heard any
+    /// more; while it is slowed down they wait where they are, so that nothing of them is lost.
+    private func hear(_ id: SocketID, _ slot: Int) {
+        while connections[slot]?.id == id, connections[slot]!.end == nil, !connections[slot]!.isSlowed,
+            let payload = connections[slot]!.frames.next()
+        {
+            let link = connections[slot]!.link
+            do throws(P2PFrameError) {
+                carryOut(machine.received(try P2PFrame(decoding: payload), on: link, at: now))
+            } catch {
+                connections[slot]!.end = .broken(error.message)
+                outbound.close(id)
+            }
+        }
+    }
+
+    private func closed(_ id: SocketID, _ reason: CloseReason) {
+        guard let slot = slot(of: id), let connection = connections[slot] else { return }
+        connections[slot] = nil
+        sockets[connection.link] = nil
+        if connection.isAccepted { limiter.closed(from: connection.peer.ip) }
+        let end: LinkEnd =
+            switch reason {
+            case .local: .here
+            case .remote: .closed
+            case .slowConsumer, .failed: .broken(reason.message)
+            }
+        carryOut(machine.closed(connection.link, connection.end ?? end, at: now))
+    }
+
+    private func slot(of id: SocketID) -> Int? {
+        let slot = Int(id.slot)
+        guard slot < connections.count, connections[slot]?.id == id else { return nil }
+        return slot
+    }
+
+    // MARK: - What the person does
+
+    /// Connects to the peers that were named.
+    package func start(_ peers: [Endpoint]) {
+        carryOut(machine.started(peers, at: now))
+        settle()
+    }
+
+    /// Tells the machine how this peer is called and where it listens. Before `start`.
+    package func configure(name: Nickname, port: UInt16) { machine.configure(name: name.text, port: port) }
+
+    /// Calls the view's `elapsed` after a time.
+    package func wakeView(after delay: Duration) { outbound.schedule(Self.viewTimer, after: delay) }
+
+    package func say(_ text: String, isAction: Bool = false) throws(SayError) {
+        carryOut(try machine.typed(text, isAction: isAction, at: now))
+    }
+
+    package func whisper(_ text: String, to name: String) throws(SayError) {
+        carryOut(try machine.whispered(text, to: name, at: now))
+    }
+
+    package func rename(to name: Nickname) { carryOut(machine.renamed(to: name.text, at: now)) }
+
+    package func who() -> [MemberSummary] { machine.who() }
+
+    package func peers() -> [PeerSummary] { machine.peers() }
+
+    package func status(last count: Int) -> (messages: [FollowedMessage], members: Int) { machine.status(last: count) }
+
+    package func names() -> [SafeText] { machine.names() }
+
+    /// Says goodbye to everybody; the turns end when it has left. Twice does no harm.
+    package func quit() {
+        guard !isQuitting else { return }
+        isQuitting = true
+        carryOut(machine.quit(at: now))
+        outbound.cancelTimer(Self.wakeTimer)
+        outbound.shutdown(grace: Self.grace)
+    }
+
+    /// Reads no more from anybody, or goes on: what is shown is not read fast enough, or is again.
+    package func hold(_ held: Bool) {
+        guard held != isHeld else { return }
+        isHeld = held
+        for case let connection? in connections where !connection.isSlowed {
+            if held { outbound.pause(connection.id) } else { outbound.resume(connection.id) }
+        }
+    }
+
+    // MARK: - Effects
+
+    private func carryOut(_ effects: [MeshEffect]) {
+        for effect in effects { carryOut(effect) }
+    }
+
+    private func carryOut(_ effect: MeshEffect) {
+        switch effect {
+        case .dial(let number, let endpoint): outbound.dial(endpoint, token: number, timeout: Self.dialTime)
+        case .cancelDial(let number): outbound.cancelDial(token: number)
+        case .send(let frame, let links):
+            let time = Timestamp.now()
+            send(to: links) { (writer) throws(FrameError) in
+                try writer.append(frame, at: time, utcOffset: localUTCOffset(at: time))
+            }
+        case .say(let line, let links, let dialect):
+            let offset = localUTCOffset(at: line.time)
+            send(to: links) { (writer) throws(FrameError) in try writer.append(line, in: dialect, utcOffset: offset) }
+        case .close(let link): if let id = sockets[link] { outbound.close(id) }
+        case .reset(let link): if let id = sockets[link] { outbound.reset(id) }
+        case .slowDown(let link): slow(link, true)
+        case .resume(let link): slow(link, false)
+        case .wake(let time):
+            if let time {
+                outbound.schedule(Self.wakeTimer, after: max(.zero, time - outbound.now))
+            } else {
+                outbound.cancelTimer(Self.wakeTimer)
+            }
+        case .tell(let news): view.tell(news)
+        // The log in memory keeps it; the next start has nothing yet to read it from.
+        case .keep: break
+        }
+    }
+
+    /// One encode, however many hear it.
+    private func send(to links: [LinkID], _ body: (inout ByteWriter) throws(FrameError) -> Void) {
+        let payload = outbound.encode { writer in
+            let start = writer.count
+            do throws(FrameError) {
+                try body(&writer)
+            } catch {
+                // The machine has measured everything that people say; nothing else can be that long.
+                writer.truncate(to: start)
+            }
+        }
+        guard payload.count > 0 else { return }
+        if links.count == 1 {
+            if let id = sockets[links[0]] { outbound.send(payload, to: id) }
+        } else {
+            outbound.send(payload, to: links.compactMap { sockets[$0] }, except: nil)
+        }
+    }
+
+    private func slow(_ link: LinkID, _ slowed: Bool) {
+        guard let id = sockets[link], let slot = slot(of: id) else { return }
+        connections[slot]!.isSlowed = slowed
+        if slowed { return outbound.pause(id) }
+        if !isHeld { outbound.resume(id) }
+        hear(id, slot)
+    }
+}

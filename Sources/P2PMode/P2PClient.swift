@@ -1,0 +1,311 @@
+package import Console
+import Net
+import Platform
+import Service
+import Wire
+
+/// Carries out what `chat p2p ...` was asked to do.
+package func runP2P(_ options: P2POptions, common: CommonOptions) async -> ExitStatus {
+    do throws(SystemError) {
+        return try await EventLoop.with(name: "p2p") { loop in await P2PClient.run(loop, options, common) }
+    } catch {
+        await complain("The program cannot start: \(error.message).", common)
+        return .internalError
+    }
+}
+
+/// Says why nothing could be begun.
+private func complain(_ sentence: SafeText, _ common: CommonOptions) async {
+    guard
+        let console = try? ChatConsole<P2PCommand>(
+            ConsoleSettings(mode: "p2p", role: .report, common: common), commands: P2PCommand.table)
+    else { return }
+    console.show(.error(sentence))
+    await console.finish()
+}
+
+/// The person at a peer: reads what is typed, shows what happens, and decides when a run without a terminal is over.
+///
+/// Belongs to the registry, as its view, and so to the event loop.
+final class P2PClient: MeshView {
+    /// How long piped input waits for the peers that were named before it is taken all the same.
+    static let patience: Duration = .seconds(10)
+    /// How long the end of a piped run waits for acknowledgements.
+    static let acknowledgementTime: Duration = .seconds(5)
+    /// Messages that `/status` shows.
+    static let statusMessages = 10
+
+    let console: ChatConsole<P2PCommand>
+
+    /// Input from a pipe or a program waits for the first connection; a person does not.
+    private let waitsForPeers: Bool
+    private let peerCount: Int
+
+    /// Peers that were named and have been reached, or have failed once.
+    private var connected = 0
+    private var unreachable = 0
+    private var isReady = false
+    private let ready: AsyncStream<Void>
+    private let readyArrived: AsyncStream<Void>.Continuation
+
+    /// Messages of one's own that left to members and that none of them has acknowledged.
+    private var unacknowledged: Set<String> = []
+    private var inputHasEnded = false
+    private(set) var isDone = false
+
+    init(console: ChatConsole<P2PCommand>, waitsForPeers: Bool, peerCount: Int) {
+        self.console = console
+        self.waitsForPeers = waitsForPeers
+        self.peerCount = peerCount
+        (ready, readyArrived) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    // MARK: - The run
+
+    static func run(_ loop: EventLoop, _ options: P2POptions, _ common: CommonOptions) async -> ExitStatus {
+        let isInteractive = isTerminal(0) && !common.json
+        let history = common.memoryOnly ? nil : try? DataDirectory(option: common.dataDirectory).state("p2p.history")
+        let console: ChatConsole<P2PCommand>
+        do throws(SystemError) {
+            console = try ChatConsole(
+                ConsoleSettings(mode: "p2p", common: common, historyPath: history), commands: P2PCommand.table)
+        } catch {
+            await complain("The terminal cannot be used: \(error.message).", common)
+            return .internalError
+        }
+        var random = SystemRandomNumberGenerator()
+        let client = P2PClient(
+            console: console, waitsForPeers: !isInteractive && !options.peers.isEmpty, peerCount: options.peers.count)
+        let configuration = MeshMachine.Configuration(
+            name: "", port: 0, speaksPlain: options.plain, isRateLimited: common.rateLimit)
+        let registry = ConnectionRegistry(
+            executor: loop, outbound: loop.hub, configuration: configuration, seed: random.next(), view: client)
+        return await registry.converse(options, common, hub: loop.hub, isInteractive: isInteractive)
+    }
+
+    // MARK: - What the registry tells
+
+    func tell(_ news: MeshNews) {
+        switch news {
+        case .connected:
+            connected += 1
+            becomeReadyIfReached()
+        case .unreachable:
+            unreachable += 1
+            becomeReadyIfReached()
+        case .sent(let id, _): unacknowledged.insert(id)
+        case .delivered(let id, _), .failed(let id, _), .unsent(let id, _): unacknowledged.remove(id)
+        default: break
+        }
+        let (event, fields) = P2PPresenter.event(for: news)
+        console.show(event, fields: fields)
+        endIfDone()
+    }
+
+    func signalled(_ signal: Signal) {
+        switch signal {
+        case .windowChange: console.windowChanged()
+        case .terminalStop: console.suspend()
+        case .resumed: console.resumed()
+        case .interrupt, .terminate, .hangup, .user1: break
+        }
+    }
+
+    func cannotAccept(_ error: SystemError) {
+        console.show(.error("Further connections cannot be accepted for now: \(error.reason)."))
+    }
+
+    /// The patience with the peers that were named, or with acknowledgements, is over.
+    func elapsed() {
+        if !isReady { return becomeReady() }
+        guard inputHasEnded else { return }
+        for id in unacknowledged { console.show(.delivery(id: id, state: .noanswer)) }
+        isDone = true
+    }
+
+    var isCongested: Bool { console.isCongested }
+
+    private func becomeReadyIfReached() {
+        if connected > 0 && connected + unreachable >= peerCount { becomeReady() }
+    }
+
+    func becomeReady() {
+        guard !isReady else { return }
+        isReady = true
+        console.show(.ready)
+        readyArrived.yield()
+    }
+
+    private func endIfDone() {
+        if inputHasEnded && unacknowledged.isEmpty { isDone = true }
+    }
+
+    // MARK: - What the person does
+
+    /// Takes what is typed, until the person leaves or the input ends.
+    func read(for registry: isolated ConnectionRegistry) async {
+        if waitsForPeers {
+            registry.wakeView(after: Self.patience)
+            for await _ in ready { break }
+        } else {
+            becomeReady()
+        }
+        for await input in console.inputs {
+            switch input {
+            case .text(let text): attempt { () throws(SayError) in try registry.say(text) }
+            case .command(let command, let arguments): carryOut(command, arguments, registry)
+            case .quit: return registry.quit()
+            case .endOfInput:
+                inputHasEnded = true
+                endIfDone()
+                if isDone { return registry.quit() }
+                return registry.wakeView(after: Self.acknowledgementTime)
+            }
+        }
+    }
+
+    func write(for registry: isolated ConnectionRegistry) async {
+        await console.writeOutput { change in
+            switch change {
+            case .relieved: registry.hold(false)
+            case .closed: registry.quit()
+            }
+        }
+    }
+
+    private func carryOut(
+        _ command: P2PCommand, _ arguments: CommandArguments, _ registry: isolated ConnectionRegistry
+    ) {
+        switch command {
+        case .peers: console.show(.answer(P2PPresenter.lines(of: registry.peers())))
+        case .who: console.show(.answer(P2PPresenter.lines(of: registry.who())))
+        case .status:
+            console.show(.answer(P2PPresenter.lines(of: registry.status(last: Self.statusMessages))))
+        case .action: attempt { () throws(SayError) in try registry.say(arguments.rest(after: 0), isAction: true) }
+        case .whisper:
+            attempt { () throws(SayError) in
+                try registry.whisper(arguments.rest(after: 1), to: arguments[0] ?? "")
+            }
+        case .nick:
+            do throws(NameError) {
+                let name = try Nickname(validating: arguments.rest(after: 0))
+                registry.rename(to: name)
+                console.setOwnName("\(name.text)")
+                console.show(.notice("you are \(name.text) now"))
+            } catch {
+                console.show(.error(error.message))
+            }
+        }
+    }
+
+    private func attempt(_ body: () throws(SayError) -> Void) {
+        do throws(SayError) {
+            try body()
+        } catch {
+            console.show(.error(P2PPresenter.sentence(of: error)))
+        }
+    }
+
+    /// Asks for a name until one will do; nil where the person leaves instead.
+    func askForName() async -> Nickname? {
+        console.setPrompt("Enter your username to start the chat: ")
+        defer { console.setPrompt("") }
+        for await input in console.inputs {
+            switch input {
+            case .text(let text):
+                do throws(NameError) {
+                    return try Nickname(validating: text)
+                } catch {
+                    console.show(.error(error.message))
+                }
+            case .command: console.show(.error("First a name, please."))
+            case .quit, .endOfInput: return nil
+            }
+        }
+        return nil
+    }
+}
+
+extension ConnectionRegistry {
+    /// The client, which is this registry's view in a run of the program.
+    private var client: P2PClient {
+        guard let client = view as? P2PClient else { preconditionFailure("a conversation without its client") }
+        return client
+    }
+
+    /// One run of the program, from its name to its goodbye.
+    func converse(
+        _ options: P2POptions, _ common: CommonOptions, hub: Hub, isInteractive: Bool
+    ) async -> ExitStatus {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.writeConsole() }
+            let status = await session(options, common, hub: hub, isInteractive: isInteractive)
+            await client.console.finish()
+            return status
+        }
+    }
+
+    private func session(
+        _ options: P2POptions, _ common: CommonOptions, hub: Hub, isInteractive: Bool
+    ) async -> ExitStatus {
+        let name: Nickname
+        switch await chooseName(common, isInteractive: isInteractive) {
+        case .success(let chosen): name = chosen
+        case .failure(let end): return end.status
+        }
+        do {
+            try hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
+            let sockets = try Listening.streams(on: common.bind, port: options.port, with: hub)
+            for socket in sockets {
+                client.console.show(.listening(host: Self.host(of: socket.address), port: socket.address.port))
+            }
+            configure(name: name, port: sockets[0].address.port)
+        } catch let error as ListenError {
+            client.console.show(.error(error.message))
+            return .failure
+        } catch {
+            client.console.show(
+                .error("The program cannot start: \((error as? SystemError)?.message ?? "unknown error")."))
+            return .internalError
+        }
+        client.console.setOwnName("\(name.text)")
+        start(options.peers)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.readConsole() }
+            group.addTask {
+                await hub.forEachTurn(of: self) { registry, turn in registry.handle(turn) }
+                // The turns end after the goodbye; what is typed afterwards would reach nobody.
+                await self.closeConsole()
+            }
+        }
+        return client.console.outcome
+    }
+
+    private struct EarlyEnd: Error {
+        let status: ExitStatus
+    }
+
+    private func chooseName(_ common: CommonOptions, isInteractive: Bool) async -> Result<Nickname, EarlyEnd> {
+        if let name = common.name { return .success(name) }
+        if isInteractive {
+            guard let name = await client.askForName() else { return .failure(EarlyEnd(status: .ok)) }
+            return .success(name)
+        }
+        do throws(NameError) {
+            return .success(try Nickname(validating: Environment["USER"] ?? "anonymous"))
+        } catch {
+            client.console.show(.error(error.message))
+            return .failure(EarlyEnd(status: .usage))
+        }
+    }
+
+    private static func host(of address: SocketAddress) -> SafeText {
+        address.ip.isUnspecified ? "all interfaces" : "\(address.ip.description)"
+    }
+
+    private func closeConsole() async { await client.console.finish() }
+
+    private func readConsole() async { await client.read(for: self) }
+
+    private func writeConsole() async { await client.write(for: self) }
+}
