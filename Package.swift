@@ -61,14 +61,17 @@ let package = Package(
         .executableTarget(
             name: "relay", dependencies: ["Net", "Platform", "Wire"], path: "Tests/Tools/Relay", swiftSettings: settings
         ),
+        .executableTarget(
+            name: "console-probe", dependencies: ["Console", "Net", "Platform", "Wire"],
+            path: "Tests/Tools/ConsoleProbe", swiftSettings: settings),
         tests("WireTests", uses: ["Wire", "TestSupport"]),
         tests("DeliveryTests", uses: ["Delivery", "Wire"]),
         tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),
         tests("NetTests", uses: ["CLinux", "Net", "Platform", "Wire", "TestSupport", "relay"]),
         tests("BenchTests", uses: ["Bench", "Wire"]),
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
-        tests("TerminalTests", uses: ["Terminal", "Wire", "TestSupport"]),
-        tests("ConsoleTests", uses: ["Console", "Wire", "TestSupport"]),
+        tests("TerminalTests", uses: ["Terminal", "Platform", "Wire", "TestSupport"]),
+        tests("ConsoleTests", uses: ["Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
         tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "UDPModeTests",

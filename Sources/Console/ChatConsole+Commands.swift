@@ -10,7 +10,11 @@ extension ChatConsole {
         case .bell: setBell(arguments[0])
         case .ignore: ignore(arguments.rest(after: 0))
         case .unignore: unignore(arguments.rest(after: 0))
-        case .clear: break
+        case .clear:
+            if case .terminal(let view) = face {
+                view.clear()
+                wakeWriter()
+            }
         }
     }
 

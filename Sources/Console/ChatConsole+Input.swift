@@ -37,10 +37,10 @@ extension ChatConsole {
                 input.isOver = true
                 return .endOfInput
             }
-            switch await reader.read() {
+            switch await reader.read(waitingAtMost: keyTimeout) {
             case .bytes(let bytes): take(bytes)
             case .end: endInput()
-            case .timedOut: break
+            case .timedOut: takeTimeout()
             case .interrupted: return nil
             case .failed(let error):
                 hasFailed = true
@@ -52,11 +52,17 @@ extension ChatConsole {
     }
 
     private func take(_ bytes: [UInt8]) {
+        if case .terminal(let view) = face {
+            press(view.decoder.received(bytes), view)
+            return
+        }
         input.decoder.append(bytes[...])
         while let line = input.decoder.next() { take(line) }
     }
 
     private func endInput() {
+        // A terminal that is gone says goodbye as its user would have.
+        if case .terminal = face { input.ready.append(.quit) }
         // A last line needs no line break.
         let rest = input.decoder.takePending()
         if !rest.isEmpty { take(.line(rest)) }
@@ -108,7 +114,7 @@ extension ChatConsole {
     func take(_ line: CommandTable<ConsoleCommand<Command>>.Line) {
         switch line {
         case .text(let text):
-            if !text.allSatisfy(\.isCommandSpace) { input.ready.append(.text(text)) }
+            if takesBlankLines || !text.allSatisfy(\.isCommandSpace) { input.ready.append(.text(text)) }
         case .command(.mode(let command), let arguments): input.ready.append(.command(command, arguments))
         case .command(.common(let command), let arguments): carryOut(command, arguments)
         case .mistake(let sentence): refuse(sentence)

@@ -22,7 +22,7 @@ extension ChatConsole {
         writingEnded?.finish()
     }
 
-    /// Writes what waits, restores the terminal and ends both threads. Nothing can be shown afterwards, `inputs` ends
+    /// Writes what waits, gives the terminal back and ends both threads. Nothing can be shown afterwards, `inputs` ends
     /// and `writeOutput` returns.
     ///
     /// - Parameter hurry: whether to give up on a reader who takes nothing for 2 seconds (the program was told to end)
@@ -41,6 +41,10 @@ extension ChatConsole {
         } else {
             await drain { _ in }
         }
+        if case .terminal(let view) = face {
+            if !isOutputGone { _ = await writer.write([OutputChunk(stream: .output, bytes: view.end(&lines))]) }
+            view.rawMode?.leave()
+        }
         isOutputGone = true
         for thread in threads { thread.stop() }
     }
@@ -49,9 +53,16 @@ extension ChatConsole {
     private func drain(_ changed: (OutputChange) -> Void) async {
         while !isOutputGone {
             mentionDropped()
-            guard !queue.isEmpty else { return }
-            inFlight = queue.count
-            let outcome = await writer.write(queue.takeAll())
+            if wantsStop { await stop() }
+            let outcome: WriteOutcome
+            if case .terminal(let view) = face {
+                guard view.isDirty else { return }
+                outcome = await writeFrame(view)
+            } else {
+                guard !queue.isEmpty else { return }
+                inFlight = queue.count
+                outcome = await writer.write(queue.takeAll())
+            }
             inFlight = 0
             switch outcome {
             case .written, .resized: break
@@ -67,8 +78,47 @@ extension ChatConsole {
         }
     }
 
+    /// Brings the screen up to date, at most sixty times a second.
+    private func writeFrame(_ view: TerminalView) async -> WriteOutcome {
+        let delay = pacer.delay(at: settings.clock.monotonic())
+        if delay > 0, !isFinishing {
+            // What arrives in the meantime is part of the same frame.
+            await writer.rest(milliseconds: delay)
+        }
+        pacer.refreshed(at: settings.clock.monotonic())
+        let size = view.size
+        let (bytes, undo) = view.frame(size, &lines)
+        guard !bytes.isEmpty else { return .written }
+        inFlight = bytes.count
+        let outcome = await writer.writeFrame(bytes, columns: size.columns, rows: size.rows)
+        if outcome == .resized { view.takeBack(undo) }
+        return outcome
+    }
+
+    /// Gives the terminal back, stops the process and its group, and takes the terminal again when it goes on.
+    private func stop() async {
+        wantsStop = false
+        guard case .terminal(let view) = face else { return stopProcessGroup() }
+        _ = await writer.write([OutputChunk(stream: .output, bytes: view.hide(&lines))])
+        view.rawMode?.leave()
+        stopProcessGroup()
+        takeTerminal(view)
+    }
+
+    /// Enters raw mode, again where it was left by somebody else, and draws everything anew.
+    private func takeTerminal(_ view: TerminalView) {
+        do {
+            try view.rawMode?.enter()
+        } catch {
+            hasFailed = true
+            show(.error("Cannot set up the terminal: \(error.reason)."))
+        }
+        view.screenWasLost()
+    }
+
     private func endOutput(_ changed: (OutputChange) -> Void) {
         isOutputGone = true
+        if case .terminal(let view) = face { _ = view.hide(&lines) }
         _ = queue.takeAll()
         changed(.closed)
     }
@@ -87,5 +137,28 @@ extension ChatConsole {
         let count = dropped
         dropped = 0
         show(.error("\(count) lines were not shown, because the output was not read for too long."))
+    }
+
+    // MARK: Signals
+
+    /// The terminal has another size (SIGWINCH).
+    package func windowChanged() {
+        guard case .terminal(let view) = face else { return }
+        view.screenChanged()
+        wakeWriter()
+    }
+
+    /// The program was asked to stop for a while (SIGTSTP; Ctrl+Z at the prompt is the console's own business).
+    package func suspend() {
+        wantsStop = true
+        if case .terminal(let view) = face { view.screenChanged() }
+        wakeWriter()
+    }
+
+    /// The program goes on after a stop (SIGCONT), one that could not be prepared (SIGSTOP) included.
+    package func resumed() {
+        guard case .terminal(let view) = face, !isFinished else { return }
+        takeTerminal(view)
+        wakeWriter()
     }
 }

@@ -13,6 +13,9 @@ package enum ConsoleLimits {
     /// Bytes of one line of piped input.
     package static let line = 65_536
 
+    /// Bytes of the file of the input history.
+    package static let history = 8_388_608
+
     /// Names that `/ignore` keeps.
     package static let ignored = 1_000
 
@@ -35,6 +38,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     enum Face {
         case json(JSONLines)
         case plain
+        case terminal(TerminalView)
     }
 
     let settings: ConsoleSettings
@@ -46,6 +50,16 @@ package final class ChatConsole<Command: Hashable & Sendable> {
 
     /// What waits to be written as it is: plain lines and JSON.
     var queue = OutputQueue()
+
+    /// Whether plain lines are coloured.
+    let colorsOutput: Bool
+    let colorsDiagnostics: Bool
+
+    /// Holds the frames of a terminal apart.
+    var pacer = RefreshPacer()
+
+    /// The process is to be stopped (Ctrl+Z), as soon as what waits has been written.
+    var wantsStop = false
 
     /// Bytes that the writer is writing.
     var inFlight = 0
@@ -79,12 +93,14 @@ package final class ChatConsole<Command: Hashable & Sendable> {
 
     var input = InputState<Command>()
 
-    var prompt: SafeText = "> "
     var completionNames = CompletionNames()
 
     /// Who `/ignore` hides, by the key of the name.
     var ignored: Set<String> = []
     var bell = BellPolicy.mentions
+
+    /// Whether a blank line is an input too: an answer to a question that has a default.
+    var takesBlankLines = false
 
     /// Messages that ended as `noanswer` or `failed`, by id.
     var failedMessages: Set<String> = []
@@ -99,11 +115,24 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     package init(_ settings: ConsoleSettings, commands: CommandTable<Command>) throws(SystemError) {
         self.settings = settings
         self.commands = commands.withCommonCommands()
+        colorsOutput = settings.isColored(settings.output)
+        colorsDiagnostics = settings.isColored(settings.diagnostics)
         (work, workArrived) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        face = settings.json ? .json(JSONLines(mode: settings.mode)) : .plain
         lines = HumanLines(
             times: TimeDisplay(style: .long, offset: settings.clock.utcOffset),
-            hasLargePalette: settings.environment.hasLargePalette, keepsLineBreaks: false)
+            hasLargePalette: settings.environment.hasLargePalette, keepsLineBreaks: isTerminal(settings.output))
+        if settings.json {
+            face = .json(JSONLines(mode: settings.mode))
+        } else if settings.hasEditor {
+            let view = TerminalView(
+                traits: settings.terminalTraits, descriptor: settings.output, history: Self.history(settings))
+            var rawMode = try RawMode(input: settings.input, output: settings.output)
+            try rawMode.enter()
+            view.rawMode = consume rawMode
+            face = .terminal(view)
+        } else {
+            face = .plain
+        }
         let output = try WorkerThread(name: "console-out")
         writer = try OutputWriter(output: settings.output, diagnostics: settings.diagnostics, thread: output)
         if settings.role == .conversation {
@@ -122,19 +151,14 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     package func setOwnName(_ name: SafeText) { lines.ownName = name }
 
     /// What stands before the line being typed, with its space: `den> `.
-    package func setPrompt(_ prompt: SafeText) { self.prompt = prompt }
+    package func setPrompt(_ prompt: SafeText) {
+        guard case .terminal(let view) = face, view.prompt != prompt else { return }
+        view.prompt = prompt
+        wakeWriter()
+    }
 
     /// The names that completion offers, beside those of people who spoke.
     package func setCompletions(_ names: CompletionNames) { completionNames = names }
-
-    /// The terminal has another size (SIGWINCH).
-    package func windowChanged() {}
-
-    /// The program was asked to stop for a while (SIGTSTP from outside; Ctrl+Z is the console's own business).
-    package func suspend() {}
-
-    /// The program goes on after a stop (SIGCONT).
-    package func resumed() {}
 
     /// Shows an event: above the prompt, as a plain line, or as JSON. Never waits.
     ///
@@ -151,6 +175,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
             let moment = settings.clock.now()
             queue.append(to: .output) { json.append(event, fields: fields(), at: moment, to: &$0) }
         case .plain: showPlain(event)
+        case .terminal(let view): view.show(event, &lines, now: settings.clock.now(), bell: bell)
         }
         wakeWriter()
     }
@@ -165,11 +190,16 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     /// Status 2 when a message of a run without a terminal ended as `noanswer` or `failed` and was not upgraded since,
     /// 1 when its input or output failed, else 0.
     package var outcome: ExitStatus {
+        // Who reads the screen knows what was not delivered.
+        if case .terminal = face { return hasFailed ? .failure : .ok }
         if !failedMessages.isEmpty { return .notDelivered }
         return hasFailed ? .failure : .ok
     }
 
-    var waiting: Int { queue.count + inFlight }
+    var waiting: Int {
+        if case .terminal(let view) = face { return view.waiting + inFlight }
+        return queue.count + inFlight
+    }
 
     private func note(_ event: ConsoleEvent) {
         guard case .delivery(let id, let state, _, _) = event else { return }
@@ -189,10 +219,10 @@ package final class ChatConsole<Command: Hashable & Sendable> {
 
     private func showPlain(_ event: ConsoleEvent) {
         let now = settings.clock.now()
-        let isColored = settings.color == .always
         // The bytes move into the sink and back, so that they are appended to in place.
         func write(_ stream: OutputStream, _ body: (inout ByteSink) -> Void) {
             queue.append(to: stream) { bytes in
+                let isColored = stream == .output ? colorsOutput : colorsDiagnostics
                 var sink = ByteSink(reusing: bytes.moved(), colored: isColored, endsWithReturn: false)
                 body(&sink)
                 bytes = sink.bytes

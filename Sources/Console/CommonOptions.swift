@@ -29,7 +29,7 @@ package enum LogLevel: String, Sendable, CaseIterable, Comparable {
 
 /// The options that mean the same in every mode, as plain values that were validated where the command line was read.
 package struct CommonOptions: Sendable {
-    /// `--name`, else `CHAT_NAME`; nil where neither was given (then `Console.chooseName` asks or takes `USER`).
+    /// `--name`, else `CHAT_NAME`; nil where neither was given (then `NameChoice.choose` asks or takes `USER`).
     package var name: Nickname?
 
     /// `--bind`, may repeat; empty means all interfaces, IPv4 and IPv6.

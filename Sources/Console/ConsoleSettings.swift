@@ -1,4 +1,5 @@
 import Platform
+import Terminal
 package import Wire
 
 /// What a console is for.
@@ -117,5 +118,31 @@ package struct ConsoleSettings: Sendable {
         self.init(
             mode: mode, role: role, json: common.json, color: common.color,
             historyPath: common.memoryOnly ? nil : historyPath)
+    }
+}
+
+extension ConsoleSettings {
+    /// A prompt with a line editor: people at both ends of a terminal that can do more than print.
+    var hasEditor: Bool {
+        role == .conversation && !json && isTerminal(input) && isTerminal(output) && !environment.isDumb
+    }
+
+    /// Whether what is written to a descriptor is coloured.
+    func isColored(_ descriptor: Int32) -> Bool {
+        switch color {
+        case .always: true
+        case .never: false
+        case .auto: isTerminal(descriptor) && !environment.isDumb && !environment.forbidsColor
+        }
+    }
+
+    /// What the terminal is known to do, by its name.
+    var terminalTraits: TerminalTraits {
+        let name = environment.terminal ?? ""
+        let isConsole = name == "linux" || name.hasPrefix("vt") || name.hasPrefix("cons")
+        // GNU screen calls itself screen, and so does tmux, which reflows.
+        let cutsRows = isConsole || environment.isXterm || (name.hasPrefix("screen") && !environment.isTmux)
+        return TerminalTraits(
+            hasSynchronizedUpdates: !isConsole, reflows: !cutsRows, isColored: isColored(output))
     }
 }

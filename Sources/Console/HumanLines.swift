@@ -63,6 +63,11 @@ struct HumanLines {
         return containsWord(ownName.string, in: message.text)
     }
 
+    /// Whether a message is meant for its reader: by name, or because nobody else gets it.
+    func calls(_ message: ChatMessage) -> Bool {
+        mentions(message) || (message.recipient != nil && !message.isOwn && !message.isCaughtUp)
+    }
+
     private func shownName(_ message: ChatMessage) -> SafeText {
         message.isOwn ? (ownName.isEmpty ? message.sender : ownName) : Self.shownName(message.sender)
     }
