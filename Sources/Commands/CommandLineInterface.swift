@@ -35,7 +35,7 @@ package enum CommandLineInterface {
         case .help(let path): return show(help(path))
         case .version: return show("chat \(version)\n")
         case .completions(let shell): return show(completions(shell))
-        case .p2p: return notInThisBuild("p2p")
+        case .p2p(let options, let common): return await runP2P(options, common: common)
         case .board: return notInThisBuild("board")
         case .udp(let options, let common): return await runUDP(options, common: common)
         case .rooms: return notInThisBuild("rooms")
