@@ -75,7 +75,7 @@ let package = Package(
         tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "UDPModeTests",
-            uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+            uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "BoardModeTests",

@@ -45,11 +45,8 @@ extension UDPClientMachine {
     }
 
     mutating func registrationRefused(_ message: String, _ chat: UDPExtension?) {
-        guard phase == .registering else {
-            // An original that was forgotten by its server is told so like this.
-            if !serverIsOurs { refuse(message) }
-            return
-        }
+        // The answer to a repetition, after that to the first: an original server takes the second for another's.
+        guard phase == .registering else { return }
         if chat?.reclaim == true, let secret, !reclaimed {
             reclaimed = true
             registrationSends = 0

@@ -37,6 +37,8 @@ package struct UDPGroups: Sendable {
         case relay(groupName: String, offset: UInt64, Post, to: [String])
         case setTimer(MemberKey, after: Duration)
         case cancelTimer(MemberKey)
+        /// It has shown what others wrote.
+        case shown(MemberKey)
         /// It did not answer in time.
         case removed(MemberKey, groupName: String)
     }
@@ -234,10 +236,13 @@ struct UDPGroup: Sendable {
             reached = member.next + 1
         }
         guard reached > member.next else { return [] }
+        var effects: [Effect] = []
+        if (member.next..<reached).contains(where: { post($0)?.senderKey != memberKey }) {
+            effects.append(.shown(timer(memberKey)))
+        }
         member.next = reached
         member.attempts = 0
         if !member.isOurs { skipOwn(&member, memberKey) }
-        var effects: [Effect] = []
         if let recovery = member.recovery {
             if member.next >= recovery {
                 member.recovery = nil

@@ -222,10 +222,7 @@ extension UDPServerMachine {
 
     mutating func groupMessageAcknowledged(by key: String, next: UInt64?) {
         guard let registration = table[key], let group = registration.group else { return }
-        let outcome = groups.acknowledged(key, group, next: registration.isOurs ? next : nil)
-        guard !outcome.isEmpty else { return }
-        log(.groupMessageAcked(by: registration.name))
-        perform(outcome)
+        perform(groups.acknowledged(key, group, next: registration.isOurs ? next : nil))
     }
 
     mutating func perform(_ outcome: [UDPGroups.Effect]) {
@@ -236,6 +233,8 @@ extension UDPServerMachine {
                 effects.append(.send(relay(post, groupName, offset: offset), to: paths))
             case .setTimer(let member, let delay): timers.schedule(.member(member), at: now + delay)
             case .cancelTimer(let member): timers.cancel(.member(member))
+            case .shown(let member):
+                if let name = table[member.member]?.name { log(.groupMessageAcked(by: name)) }
             case .removed(let member, let groupName):
                 table[member.member]?.group = nil
                 table[member.member]?.removedFrom = member.group

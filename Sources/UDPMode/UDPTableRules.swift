@@ -260,9 +260,13 @@ package struct UDPAnswerMemory: Sendable {
     ) -> [UDPMessage]? {
         let index = entries.lastIndex { entry in
             if let id { return entry.id == id && entry.request == request }
+            // Without an id, only what would have a second effect; everything else is answered by how things are now.
             guard entry.id == nil, entry.request == request else { return false }
-            if case .groupMessage = request { return now - entry.first < Self.textWindow }
-            return now - entry.last < Self.repetitionWindow
+            return switch request {
+            case .groupMessage: now - entry.first < Self.textWindow
+            case .createGroup: now - entry.last < Self.repetitionWindow
+            default: false
+            }
         }
         guard let index else { return nil }
         entries[index].last = now

@@ -215,6 +215,25 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
         }
     }
 
+    @Test func aSlowOriginalServerRefusesARepetition() {
+        var world = SimulatedWorld(seed: 1, original: true)
+        // Slower than the half second after which a registration is repeated.
+        world.weather = .init(delay: 400...400)
+        world.join("alice", 5001)
+        world.run(.seconds(5))
+        #expect(world.clients[5001]?.outcome == nil)
+        #expect(world.clients[5001]?.events.first == .registered)
+        // The same where the first answer is lost: the table says that the name is one's own.
+        world.join("bob", 5002)
+        world.run(.seconds(5))
+        #expect(world.clients[5002]?.outcome == nil)
+        world.joinOriginal("carol", 5003)
+        world.run(.seconds(2))
+        world.join("carol", 5004)
+        world.run(.seconds(5))
+        #expect(world.clients[5004]?.outcome == .refused)
+    }
+
     @Test func aServerThatComesBackFindsEverybodyAgain() {
         for seed in 0..<max(4, seeds / 8) {
             var world = SimulatedWorld(seed: seed)
