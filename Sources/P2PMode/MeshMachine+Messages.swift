@@ -36,8 +36,11 @@ extension MeshMachine {
         say(SpokenLine(node: me, sender: configuration.name, time: now.wall, content: content), to: groups)
         follow(message, originals: groups.count)
         tell(.message(shown(message, as: "You", key: me.hex, isOwn: true)))
-        let count = members.count + groups.count
-        tell(count > 0 ? .sent(id: message.id, count: count) : .unsent(id: message.id, isKept: true))
+        let isSent = !members.isEmpty || groups.count > 0
+        tell(
+            isSent
+                ? .sent(id: message.id, members: members.count, originals: groups.count)
+                : .unsent(id: message.id, isKept: !configuration.speaksPlain))
         return finish()
     }
 

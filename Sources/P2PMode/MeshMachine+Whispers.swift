@@ -37,7 +37,7 @@ extension MeshMachine {
                 node: me, sender: configuration.name, time: now.wall, content: .text("(to you only) " + text, nil))
             effects.append(.say(line, to: [link], in: links[link]!.machine.dialect))
             showWhisper(id, text, to: label)
-            tell(.sent(id: id, count: 1))
+            tell(.sent(id: id, members: 0, originals: 1))
         }
         return finish()
     }
@@ -98,7 +98,7 @@ extension MeshMachine {
         whispers[id]!.tries += 1
         timers.schedule(.whisper(id), at: after(Self.whisperWait))
         if pass(.whisper(pending.whisper), to: pending.whisper.to), pending.tries == 0 {
-            tell(.sent(id: id.hex, count: 1))
+            tell(.sent(id: id.hex, members: 1, originals: 0))
         }
     }
 

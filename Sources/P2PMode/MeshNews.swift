@@ -38,8 +38,8 @@ package enum MeshNews: Equatable, Sendable {
     case guestJoined(SafeText, at: SafeText?)
     case guestLeft(SafeText, at: SafeText?)
     case message(ShownMessage)
-    /// A message of one's own has left, to so many.
-    case sent(id: String, count: Int)
+    /// A message of one's own has left: to members, who acknowledge it, and to original programs, which do not.
+    case sent(id: String, members: Int, originals: Int)
     /// Nobody is connected. It is kept for those who come, unless nobody of ours ever can.
     case unsent(id: String, isKept: Bool)
     case delivered(id: String, to: SafeText)

@@ -93,7 +93,7 @@ final class P2PClient: MeshView {
         case .unreachable:
             unreachable += 1
             becomeReadyIfReached()
-        case .sent(let id, _): unacknowledged.insert(id)
+        case .sent(let id, let members, _): if members > 0 { unacknowledged.insert(id) }
         case .delivered(let id, _), .failed(let id, _), .unsent(let id, _): unacknowledged.remove(id)
         default: break
         }

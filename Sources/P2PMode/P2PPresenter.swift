@@ -18,7 +18,7 @@ enum P2PPresenter {
         case .guestJoined(let name, let place): (.joined(name: name, conversation: nil), guest(place))
         case .guestLeft(let name, let place): (.left(name: name, conversation: nil), guest(place))
         case .message(let message): (.message(shown(message)), [:])
-        case .sent(let id, _): (.delivery(id: id, state: .sent), [:])
+        case .sent(let id, _, _): (.delivery(id: id, state: .sent), [:])
         case .unsent(let id, let isKept):
             (
                 .delivery(
