@@ -63,24 +63,32 @@ final class P2PClient: MeshView {
     // MARK: - The run
 
     static func run(_ loop: EventLoop, _ options: P2POptions, _ common: CommonOptions) async -> ExitStatus {
-        let isInteractive = isTerminal(0) && !common.json
         let history = common.memoryOnly ? nil : try? DataDirectory(option: common.dataDirectory).state("p2p.history")
+        let settings = ConsoleSettings(mode: "p2p", common: common, historyPath: history)
+        let name: Nickname
+        switch await NameChoice.choose(settings, given: common.name) {
+        case .name(let chosen): name = chosen
+        case .quit: return .ok
+        case .missing(let sentence):
+            await complain(sentence, common)
+            return .usage
+        }
         let console: ChatConsole<P2PCommand>
         do throws(SystemError) {
-            console = try ChatConsole(
-                ConsoleSettings(mode: "p2p", common: common, historyPath: history), commands: P2PCommand.table)
+            console = try ChatConsole(settings, commands: P2PCommand.table)
         } catch {
             await complain("The terminal cannot be used: \(error.message).", common)
             return .internalError
         }
         var random = SystemRandomNumberGenerator()
         let client = P2PClient(
-            console: console, waitsForPeers: !isInteractive && !options.peers.isEmpty, peerCount: options.peers.count)
+            console: console, waitsForPeers: !settings.hasEditor && !options.peers.isEmpty,
+            peerCount: options.peers.count)
         let configuration = MeshMachine.Configuration(
             name: "", port: 0, speaksPlain: options.plain, isRateLimited: common.rateLimit)
         let registry = ConnectionRegistry(
             executor: loop, outbound: loop.hub, configuration: configuration, seed: random.next(), view: client)
-        return await registry.converse(options, common, hub: loop.hub, isInteractive: isInteractive)
+        return await registry.converse(options, common, name: name, hub: loop.hub)
     }
 
     // MARK: - What the registry tells
@@ -205,25 +213,6 @@ final class P2PClient: MeshView {
             console.show(.error(P2PPresenter.sentence(of: error)))
         }
     }
-
-    /// Asks for a name until one will do; nil where the person leaves instead.
-    func askForName() async -> Nickname? {
-        console.setPrompt("Enter your username to start the chat: ")
-        defer { console.setPrompt("") }
-        for await input in console.inputs {
-            switch input {
-            case .text(let text):
-                do throws(NameError) {
-                    return try Nickname(validating: text)
-                } catch {
-                    console.show(.error(error.message))
-                }
-            case .command: console.show(.error("First a name, please."))
-            case .quit, .endOfInput: return nil
-            }
-        }
-        return nil
-    }
 }
 
 extension ConnectionRegistry {
@@ -235,24 +224,19 @@ extension ConnectionRegistry {
 
     /// One run of the program, from its name to its goodbye.
     func converse(
-        _ options: P2POptions, _ common: CommonOptions, hub: Hub, isInteractive: Bool
+        _ options: P2POptions, _ common: CommonOptions, name: Nickname, hub: Hub
     ) async -> ExitStatus {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.writeConsole() }
-            let status = await session(options, common, hub: hub, isInteractive: isInteractive)
+            let status = await session(options, common, name: name, hub: hub)
             await client.console.finish()
             return status
         }
     }
 
     private func session(
-        _ options: P2POptions, _ common: CommonOptions, hub: Hub, isInteractive: Bool
+        _ options: P2POptions, _ common: CommonOptions, name: Nickname, hub: Hub
     ) async -> ExitStatus {
-        let name: Nickname
-        switch await chooseName(common, isInteractive: isInteractive) {
-        case .success(let chosen): name = chosen
-        case .failure(let end): return end.status
-        }
         do {
             try hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
             let sockets = try Listening.streams(on: common.bind, port: options.port, with: hub)
@@ -279,24 +263,6 @@ extension ConnectionRegistry {
             }
         }
         return client.console.outcome
-    }
-
-    private struct EarlyEnd: Error {
-        let status: ExitStatus
-    }
-
-    private func chooseName(_ common: CommonOptions, isInteractive: Bool) async -> Result<Nickname, EarlyEnd> {
-        if let name = common.name { return .success(name) }
-        if isInteractive {
-            guard let name = await client.askForName() else { return .failure(EarlyEnd(status: .ok)) }
-            return .success(name)
-        }
-        do throws(NameError) {
-            return .success(try Nickname(validating: Environment["USER"] ?? "anonymous"))
-        } catch {
-            client.console.show(.error(error.message))
-            return .failure(EarlyEnd(status: .usage))
-        }
     }
 
     private static func host(of address: SocketAddress) -> SafeText {
