@@ -123,7 +123,7 @@ package struct ConsoleSettings: Sendable {
 
 extension ConsoleSettings {
     /// A prompt with a line editor: people at both ends of a terminal that can do more than print.
-    var hasEditor: Bool {
+    package var hasEditor: Bool {
         role == .conversation && !json && isTerminal(input) && isTerminal(output) && !environment.isDumb
     }
 
