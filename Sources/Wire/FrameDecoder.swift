@@ -79,6 +79,7 @@ package enum FrameError: Error, Equatable, Sendable {
 
 extension ByteWriter {
     /// Appends one frame with what `body` writes as its payload. When that is too long, nothing is appended.
+    @inlinable
     package mutating func appendFrame(writing body: (inout ByteWriter) -> Void) throws(FrameError) {
         let start = count
         appendUInt16(0)
@@ -92,6 +93,7 @@ extension ByteWriter {
     }
 
     /// Appends one frame with `payload`. When that is too long, nothing is appended.
+    @inlinable
     package mutating func appendFrame(_ payload: some Collection<UInt8>) throws(FrameError) {
         let length = payload.count
         guard length <= FrameDecoder.longestPayload else {

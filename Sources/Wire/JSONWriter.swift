@@ -121,10 +121,16 @@ package struct JSONWriter {
         needsComma = true
     }
 
-    package mutating func integer(_ value: some BinaryInteger) {
+    package mutating func integer(_ value: Int64) {
         separate()
-        output.append(decimal: Int64(value))
+        output.append(decimal: value)
         needsComma = true
+    }
+
+    /// An integer of another type, which must fit 64 bits with a sign.
+    @inlinable
+    package mutating func integer(_ value: some BinaryInteger) {
+        integer(Int64(value))
     }
 
     /// A finite number; JSON has no other, so `null` stands for infinity and NaN.
@@ -171,6 +177,7 @@ package struct JSONWriter {
     }
 
     /// A value that was encoded before, byte for byte.
+    @inlinable
     package mutating func encoded(_ bytes: some Sequence<UInt8>) {
         separate()
         output.append(contentsOf: bytes)
@@ -187,9 +194,10 @@ package struct JSONWriter {
         string(text.string)
     }
 
+    @inlinable
     package mutating func member(_ key: StaticString, _ value: some BinaryInteger) {
         self.key(key)
-        integer(value)
+        integer(Int64(value))
     }
 
     package mutating func member(_ key: StaticString, _ value: Bool) {
@@ -251,7 +259,8 @@ extension JSONWriter {
         needsComma = true
     }
 
-    private mutating func separate() {
+    @usableFromInline
+    mutating func separate() {
         guard needsComma else { return }
         output.append(UInt8(ascii: ","))
         if style == .python { output.append(UInt8(ascii: " ")) }

@@ -27,8 +27,8 @@ enum Neutraliser {
         return neutralised.map { String(decoding: $0, as: UTF8.self) } ?? text
     }
 
-    static func neutralise(bytes: some Collection<UInt8>, as shape: Shape) -> String {
-        let neutralised = Array(bytes).withUnsafeBufferPointer { Self.bytes(neutralising: $0, as: shape) }
+    static func neutralise(bytes: ArraySlice<UInt8>, as shape: Shape) -> String {
+        let neutralised = bytes.withUnsafeBufferPointer { Self.bytes(neutralising: $0, as: shape) }
         return String(decoding: neutralised, as: UTF8.self)
     }
 

@@ -21,13 +21,25 @@ package struct SafeText: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// One line of bytes that should be UTF-8: what is not, is shown as `\xHH`.
-    package init(untrustedBytes bytes: some Collection<UInt8>) {
+    package init(untrustedBytes bytes: ArraySlice<UInt8>) {
         self.init(neutralised: Neutraliser.neutralise(bytes: bytes, as: .line))
     }
 
+    /// The same of bytes that lie in another collection.
+    @inlinable
+    package init(untrustedBytes bytes: some Collection<UInt8>) {
+        self.init(untrustedBytes: Array(bytes)[...])
+    }
+
     /// The text of a message in bytes that should be UTF-8: what is not, is shown as `\xHH`.
-    package init(untrustedBlockBytes bytes: some Collection<UInt8>) {
+    package init(untrustedBlockBytes bytes: ArraySlice<UInt8>) {
         self.init(neutralised: Neutraliser.neutralise(bytes: bytes, as: .block))
+    }
+
+    /// The same of bytes that lie in another collection.
+    @inlinable
+    package init(untrustedBlockBytes bytes: some Collection<UInt8>) {
+        self.init(untrustedBlockBytes: Array(bytes)[...])
     }
 
     package var isEmpty: Bool { string.isEmpty }
@@ -81,7 +93,11 @@ extension SafeText: ExpressibleByStringInterpolation {
         }
 
         /// A text from anywhere: neutralised by the rules of one line.
-        package mutating func appendInterpolation(_ untrusted: some StringProtocol) {
+        package mutating func appendInterpolation(_ untrusted: String) {
+            string += Neutraliser.neutralise(untrusted, as: .line)
+        }
+
+        package mutating func appendInterpolation(_ untrusted: Substring) {
             string += Neutraliser.neutralise(String(untrusted), as: .line)
         }
 

@@ -158,7 +158,7 @@ struct Unexpected: Error {
             "p2p", "help", "--", "-", "--name", "--name=", "=", "--json", "-h", "", "1", "a:1", "::", "é", "\u{1B}",
             "--help", "completions", "bash", "--bind", "-c", "-s",
         ]
-        for _ in 0..<20_000 {
+        for _ in 0..<3_000 {
             let words = (0..<Int.random(in: 0...6, using: &random)).map { _ in
                 pieces.randomElement(using: &random)!
                     + (Bool.random(using: &random) ? "" : pieces.randomElement(using: &random)!)

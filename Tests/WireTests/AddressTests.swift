@@ -50,7 +50,7 @@ import Wire
     @Test func randomTextNeverTraps() {
         var random = SplitMix64(seed: 1)
         let alphabet = Array("0123456789abcdf:.%[]")
-        for _ in 0..<20_000 {
+        for _ in 0..<3_000 {
             let text = String(
                 (0..<Int.random(in: 0...20, using: &random)).map { _ in alphabet.randomElement(using: &random)! })
             if let address = IPAddress(parsing: text) { #expect(IPAddress(parsing: address.description) == address) }
