@@ -44,7 +44,7 @@ let package = Package(
 
         // The modes. They never import each other.
         module("P2PMode", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
-        module("BoardMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
+        module("BoardMode", uses: ["Service", "Console", "Terminal", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("UDPMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("RoomsMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
 
@@ -79,7 +79,7 @@ let package = Package(
         tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "BoardModeTests",
-            uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+            uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
             "RoomsModeTests",
             uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),

@@ -38,7 +38,6 @@ package struct BoardServeOptions: Sendable, Equatable {
         }
     }
 
-
     /// `--port`; 0 takes a free one.
     package var port: UInt16 = BoardOptions.defaultPort
     /// `--group`, may repeat: groups beside the five that are always there.

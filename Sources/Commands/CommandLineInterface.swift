@@ -1,3 +1,4 @@
+import BoardMode
 package import Console
 import P2PMode
 import Platform
@@ -36,7 +37,7 @@ package enum CommandLineInterface {
         case .version: return show("chat \(version)\n")
         case .completions(let shell): return show(completions(shell))
         case .p2p(let options, let common): return await runP2P(options, common: common)
-        case .board: return notInThisBuild("board")
+        case .board(let options, let common): return await runBoard(options, common: common)
         case .udp(let options, let common): return await runUDP(options, common: common)
         case .rooms: return notInThisBuild("rooms")
         }
