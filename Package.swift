@@ -72,7 +72,9 @@ let package = Package(
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
         tests("TerminalTests", uses: ["Terminal", "Platform", "Wire", "TestSupport"]),
         tests("ConsoleTests", uses: ["Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
-        tests("P2PModeTests", uses: ["P2PMode", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+        tests(
+            "P2PModeTests",
+            uses: ["P2PMode", "Console", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
             "UDPModeTests",
             uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),

@@ -35,7 +35,7 @@ extension MeshMachine {
         let content: SpokenLine.Content = isAction ? .action(text, sequence) : .text(text, sequence)
         say(SpokenLine(node: me, sender: configuration.name, time: now.wall, content: content), to: groups)
         follow(message, originals: groups.count)
-        tell(.message(shown(message, as: "You", key: me.hex, isOwn: true)))
+        tell(.message(shown(message, as: displayName(configuration.name), key: me.hex, isOwn: true)))
         let isSent = !members.isEmpty || groups.count > 0
         tell(
             isSent
