@@ -281,7 +281,7 @@ extension UDPClientMachine {
             case .gaveUp(_, let message):
                 undelivered.insert(message.id)
                 show(.delivery(message.id, .noanswer, to: message.to))
-                if phase == .registered { serverGone() }
+                if phase == .registered, !serverIsAlive { serverGone() }
             }
         }
     }

@@ -143,12 +143,15 @@ extension UDPClientMachine {
         guard let request else { return }
         // A goodbye that nobody answers is over sooner.
         let sends = leaving == .goodbye ? 2 : Self.requestSends
-        guard request.sends < sends else {
+        guard request.sends < sends || (leaving != .goodbye && serverIsAlive) else {
             if leaving == .goodbye { end(.ended) } else { serverGone() }
             return
         }
         transmitRequest()
     }
+
+    /// A server of ours takes a repeated request for what it is, so it may be repeated while there are signs of life.
+    var serverIsAlive: Bool { serverIsOurs && now - lastHeard < Self.aliveFor }
 
     mutating func serverGone() {
         show(.serverNotResponding)

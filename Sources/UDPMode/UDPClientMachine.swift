@@ -14,6 +14,8 @@ package struct UDPClientMachine: Sendable {
     package static let pingAfter: Duration = .seconds(60)
     package static let pingInterval: Duration = .seconds(5)
     package static let goneAfter: Duration = .seconds(120)
+    /// One that was heard so short a time ago is there, however many requests were lost.
+    package static let aliveFor: Duration = .seconds(3)
     /// Verbs that wait for the request that is under way.
     package static let queueLimit = 256
     /// Direct messages kept while in a group; then they are shown at once.

@@ -164,7 +164,6 @@ extension UDPServerMachine {
             timers.cancel(.provisional(key))
             table.publish(key)
             log(.tableUpdated)
-            beginMail(key)
         }
         if !tableRequests.contains(key) { tableRequests.append(key) }
     }

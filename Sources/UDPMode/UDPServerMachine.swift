@@ -167,6 +167,8 @@ package struct UDPServerMachine: Sendable {
             let pages = table.pages(port: port)
             let paths = tableRequests.compactMap { table[$0]?.path }
             for page in pages { effects.append(.send(page, to: paths)) }
+            // Who is back reads who is there, and then what was missed.
+            for key in tableRequests { beginMail(key) }
             tableRequests.removeAll()
         }
         return takeEffects()
