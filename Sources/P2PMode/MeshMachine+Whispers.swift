@@ -46,7 +46,8 @@ extension MeshMachine {
         tell(
             .message(
                 ShownMessage(
-                    id: id, sender: displayName(configuration.name), senderKey: me.hex, text: text, time: now.wall, isOwn: true,
+                    id: id, sender: displayName(configuration.name), senderKey: me.hex, text: text, time: now.wall,
+                    isOwn: true,
                     whisperedTo: label)))
     }
 
