@@ -14,12 +14,15 @@ struct InputState<Command: Hashable & Sendable> {
     /// No chunk will follow.
     var hasEnded = false
 
-    /// `endOfInput` or `quit` was handed out.
+    /// `quit` was handed out: nothing but another one counts any more.
+    var hasQuit = false
+
+    /// `endOfInput` or a second `quit` was handed out.
     var isOver = false
 }
 
 extension ChatConsole {
-    /// What the user says, one at a time; ends after `quit`, `endOfInput` or `finish()`.
+    /// What the user says, one at a time; ends after `endOfInput`, a second `quit` or `finish()`.
     ///
     /// The next is read only when it is asked for, so a mode that takes its time slows a pipe down.
     package var inputs: ConsoleInputs<Command> { ConsoleInputs(console: self) }
@@ -30,12 +33,17 @@ extension ChatConsole {
         while !input.isOver, !isFinishing {
             if !input.ready.isEmpty {
                 let next = input.ready.removeFirst()
-                if next == .quit { input.isOver = true }
+                guard next == .quit || !input.hasQuit else { continue }
+                // Who cannot wait for what the first one has begun says it again.
+                if next == .quit {
+                    input.isOver = input.hasQuit
+                    input.hasQuit = true
+                }
                 return next
             }
             if input.hasEnded {
                 input.isOver = true
-                return .endOfInput
+                return input.hasQuit ? nil : .endOfInput
             }
             switch await reader.read(waitingAtMost: keyTimeout) {
             case .bytes(let bytes): take(bytes)
