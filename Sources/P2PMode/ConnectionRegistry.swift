@@ -30,6 +30,8 @@ package actor ConnectionRegistry {
     /// The timers of the hub: when the machine wants to be woken, and when the view does.
     private static let wakeTimer: UInt64 = 1
     private static let viewTimer: UInt64 = 2
+    /// The end of `pause(for:)`.
+    private static let pauseTimer: UInt64 = 3
 
     /// What is known of one connection beside the machine's side of it.
     private struct Connection {
@@ -60,6 +62,10 @@ package actor ConnectionRegistry {
     /// Nobody reads what is shown: nothing more is taken from the network until somebody does.
     private var isHeld = false
     private var isQuitting = false
+    /// Connections that were slowed down and are not any more: frames of theirs may wait.
+    private var toHear: [SocketID] = []
+    /// Who waits in `pause(for:)`.
+    private var paused: CheckedContinuation<Void, Never>?
 
     package init(
         executor: any SerialExecutor, outbound: sending any Outbound, configuration: MeshMachine.Configuration,
@@ -102,6 +108,7 @@ package actor ConnectionRegistry {
             outbound.close(id)
         case .closed(let id, let reason): closed(id, reason)
         case .timer(Self.viewTimer): view.elapsed()
+        case .timer(Self.pauseTimer): endPause()
         case .timer: carryOut(machine.timePassed(at: now))
         case .signal(let signal):
             switch signal {
@@ -114,8 +121,23 @@ package actor ConnectionRegistry {
     }
 
     private func accepted(_ id: SocketID, _ peer: SocketAddress) {
-        guard !isQuitting, limiter.accepted(from: peer.ip) == .admit else { return outbound.reset(id) }
-        open(id, peer, .accepted)
+        guard !isQuitting else { return outbound.reset(id) }
+        switch limiter.accepted(from: peer.ip) {
+        case .admit: open(id, peer, .accepted)
+        case .tooManyOfAddress: refuse(id, "There are too many connections from your address; close one and try again.")
+        case .full: refuse(id, "There are too many connections here; try again later.")
+        }
+    }
+
+    /// Says why, in a frame that every program shows, and closes.
+    private func refuse(_ id: SocketID, _ reason: String) {
+        let line = machine.refusal(reason, at: now)
+        let payload = outbound.encode { writer in
+            // A fixed sentence and a name that was validated: never too long.
+            try? writer.append(line, in: .json, utcOffset: localUTCOffset(at: line.time))
+        }
+        outbound.send(payload, to: id)
+        outbound.close(id)
     }
 
     private func open(_ id: SocketID, _ peer: SocketAddress, _ direction: LinkMachine.Direction) {
@@ -185,6 +207,21 @@ package actor ConnectionRegistry {
     /// Calls the view's `elapsed` after a time.
     package func wakeView(after delay: Duration) { outbound.schedule(Self.viewTimer, after: delay) }
 
+    /// Waits on the loop, at most until the goodbye. One at a time.
+    package func pause(for delay: Duration) async {
+        if isQuitting { return }
+        outbound.schedule(Self.pauseTimer, after: delay)
+        await withCheckedContinuation { paused = $0 }
+    }
+
+    private func endPause() {
+        paused?.resume()
+        paused = nil
+    }
+
+    /// The time of this turn.
+    package var time: MonotonicTime { outbound.now }
+
     package func say(_ text: String, isAction: Bool = false) throws(SayError) {
         carryOut(try machine.typed(text, isAction: isAction, at: now))
     }
@@ -207,6 +244,7 @@ package actor ConnectionRegistry {
     package func quit() {
         guard !isQuitting else { return }
         isQuitting = true
+        endPause()
         carryOut(machine.quit(at: now))
         outbound.cancelTimer(Self.wakeTimer)
         outbound.shutdown(grace: Self.grace)
@@ -225,6 +263,10 @@ package actor ConnectionRegistry {
 
     private func carryOut(_ effects: [MeshEffect]) {
         for effect in effects { carryOut(effect) }
+        // Only now: what is heard has effects of its own, and a `wake` among them must not come before an older one.
+        while let id = toHear.popLast() {
+            if let slot = slot(of: id) { hear(id, slot) }
+        }
     }
 
     private func carryOut(_ effect: MeshEffect) {
@@ -279,6 +321,6 @@ package actor ConnectionRegistry {
         connections[slot]!.isSlowed = slowed
         if slowed { return outbound.pause(id) }
         if !isHeld { outbound.resume(id) }
-        hear(id, slot)
+        toHear.append(id)
     }
 }

@@ -113,23 +113,59 @@ extension MeshMachine {
 
     // MARK: Answering
 
+    /// Answers with what is kept: each author's messages in order, and those of different authors in the order of time.
     mutating func answerWant(_ ranges: [WantedRange], on id: LinkID) {
-        var budget = Self.pageBytes
-        var page = MeshPage()
+        var page = MeshPage(hasMore: ranges.count > Self.authorsPerRequest)
+        var queues: [PageQueue] = []
         for range in ranges.prefix(Self.authorsPerRequest) {
-            if budget <= 0 {
-                page.hasMore = true
-                break
-            }
+            var budget = Self.pageBytes
             let (messages, gone, isCut) = log.page(range, budget: &budget)
-            for var message in messages {
-                message.isCaughtUp = true
-                effects.append(.send(.message(message), to: [id]))
-            }
-            page.gone += gone
-            if isCut { page.hasMore = true }
+            queues.append(PageQueue(messages: messages, gone: gone, isCut: isCut))
+        }
+        var budget = Self.pageBytes
+        while budget > 0 {
+            let next = queues.indices.filter { queues[$0].next != nil }.min { queues[$0].time < queues[$1].time }
+            guard let next, var message = queues[next].next else { break }
+            message.isCaughtUp = true
+            effects.append(.send(.message(message), to: [id]))
+            budget -= MessageLog.cost(message)
+            queues[next].advance()
+        }
+        for queue in queues {
+            page.gone += queue.goneSoFar
+            if queue.isCut || queue.next != nil { page.hasMore = true }
         }
         effects.append(.send(.page(page), to: [id]))
+    }
+
+    /// One author's part of an answer, and how much of it has been sent.
+    private struct PageQueue {
+        let messages: [MeshMessage]
+        let gone: [WantedRange]
+        let isCut: Bool
+        var sent = 0
+        /// The latest time that was sent: a clock that went back does not put a message before its predecessor.
+        var time: Timestamp
+
+        init(messages: [MeshMessage], gone: [WantedRange], isCut: Bool) {
+            self.messages = messages
+            self.gone = gone
+            self.isCut = isCut
+            time = messages.first?.time ?? Timestamp(microseconds: 0)
+        }
+
+        var next: MeshMessage? { sent < messages.count ? messages[sent] : nil }
+
+        mutating func advance() {
+            sent += 1
+            if let next { time = max(time, next.time) }
+        }
+
+        /// The holes before what was not sent: those behind it have not been reached.
+        var goneSoFar: [WantedRange] {
+            guard let next else { return gone }
+            return gone.filter { $0.through < next.sequence }
+        }
     }
 
     mutating func receivedPage(_ page: MeshPage, on id: LinkID) {

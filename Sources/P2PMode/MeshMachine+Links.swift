@@ -265,6 +265,11 @@ extension MeshMachine {
         links.filter { $0.value.role == .spare && $0.value.node == node }.keys.sorted()
     }
 
+    /// What somebody is told whose connection is not taken.
+    package func refusal(_ reason: String, at now: Moment) -> SpokenLine {
+        SpokenLine(node: me, sender: configuration.name, time: now.wall, content: .notice(reason))
+    }
+
     private mutating func warn(_ id: LinkID, _ words: String) {
         let line = SpokenLine(node: me, sender: configuration.name, time: now.wall, content: .notice(words))
         effects.append(.say(line, to: [id], in: links[id]!.machine.dialect))

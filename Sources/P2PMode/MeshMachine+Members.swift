@@ -54,10 +54,12 @@ extension MeshMachine {
             }
             return
         }
+        refreshLabels()
+        let before = labels
         guard let changes = membership.update(record, at: now.monotonic) else { return }
         passOn(record, from: id)
         labelsAreStale = true
-        for change in changes { tellChange(change) }
+        for change in changes { tellChange(change, before) }
         timers.scheduleIfAbsent(.ways, at: after(.milliseconds(20)))
     }
 
@@ -88,17 +90,18 @@ extension MeshMachine {
     /// Looks anew at who is in reach, and tells what has changed.
     mutating func findWays() {
         timers.cancel(.ways)
-        let before = membership.presentCount
+        refreshLabels()
+        let before = labels
         let changes = membership.findWays(from: neighbours.map(\.node), at: now.monotonic)
-        if !changes.isEmpty || membership.presentCount != before { labelsAreStale = true }
-        for change in changes { tellChange(change) }
+        if !changes.isEmpty { labelsAreStale = true }
+        for change in changes { tellChange(change, before) }
         if let loss = membership.nextLoss { timers.schedule(.fading, at: loss) } else { timers.cancel(.fading) }
         reviewDialsSoon()
     }
 
-    private mutating func tellChange(_ change: Membership.Change) {
+    /// `before` is how everybody was called until now: who goes is called as last seen.
+    private mutating func tellChange(_ change: Membership.Change, _ before: [NodeID: SafeText]) {
         guard !isQuitting else { return }
-        labelsAreStale = true
         switch change {
         case .joined(let node):
             tell(.joined(label(of: node)))
@@ -109,9 +112,9 @@ extension MeshMachine {
         case .returned(let node):
             tell(.returned(label(of: node)))
             greetAgain(node)
-        case .left(let node): tell(.left(label(of: node)))
-        case .lost(let node): tell(.lost(label(of: node)))
-        case .renamed(let node, let from): tell(.renamed(from: displayName(from), to: label(of: node)))
+        case .left(let node): tell(.left(before[node] ?? label(of: node)))
+        case .lost(let node): tell(.lost(before[node] ?? label(of: node)))
+        case .renamed(let node, let from): tell(.renamed(from: before[node] ?? displayName(from), to: label(of: node)))
         case .guestJoined(let guest, let node):
             tell(.guestJoined(guestName(guest.person, guest.name), at: label(of: node)))
         case .guestLeft(let guest, let node):

@@ -289,7 +289,8 @@ package struct MessageLog: Sendable {
         digest &+= entries[slot]!.share
     }
 
-    private static func cost(_ message: MeshMessage) -> Int {
+    /// Bytes that a message counts for.
+    static func cost(_ message: MeshMessage) -> Int {
         message.text.utf8.count + message.sender.utf8.count + 128
     }
 

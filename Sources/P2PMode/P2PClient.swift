@@ -1,4 +1,5 @@
 package import Console
+import Delivery
 import Net
 import Platform
 import Service
@@ -37,8 +38,14 @@ final class P2PClient: MeshView {
 
     let console: ChatConsole<P2PCommand>
 
+    /// A person types, who sees what happens; else a pipe or a program.
+    private let isInteractive: Bool
     /// Input from a pipe or a program waits for the first connection; a person does not.
     private let waitsForPeers: Bool
+    /// Nobody reads events one by one: what a line about a person says already is not said of the connection too.
+    private let isForPeople: Bool
+    /// How fast may be written; nil without a limit.
+    private var flood: FloodGuard?
     private let peerCount: Int
 
     /// Peers that were named and have been reached, or have failed once.
@@ -53,10 +60,13 @@ final class P2PClient: MeshView {
     private var inputHasEnded = false
     private(set) var isDone = false
 
-    init(console: ChatConsole<P2PCommand>, waitsForPeers: Bool, peerCount: Int) {
+    init(console: ChatConsole<P2PCommand>, isInteractive: Bool, peerCount: Int, common: CommonOptions) {
         self.console = console
-        self.waitsForPeers = waitsForPeers
+        self.isInteractive = isInteractive
         self.peerCount = peerCount
+        waitsForPeers = !isInteractive && peerCount > 0
+        isForPeople = !common.json
+        flood = common.rateLimit ? FloodGuard() : nil
         (ready, readyArrived) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -82,8 +92,7 @@ final class P2PClient: MeshView {
         }
         var random = SystemRandomNumberGenerator()
         let client = P2PClient(
-            console: console, waitsForPeers: !settings.hasEditor && !options.peers.isEmpty,
-            peerCount: options.peers.count)
+            console: console, isInteractive: settings.hasEditor, peerCount: options.peers.count, common: common)
         let configuration = MeshMachine.Configuration(
             name: "", port: 0, speaksPlain: options.plain, isRateLimited: common.rateLimit)
         let registry = ConnectionRegistry(
@@ -105,8 +114,10 @@ final class P2PClient: MeshView {
         case .delivered(let id, _), .failed(let id, _), .unsent(let id, _): unacknowledged.remove(id)
         default: break
         }
-        let (event, fields) = P2PPresenter.event(for: news)
-        console.show(event, fields: fields)
+        if !(isForPeople && news.isSaidOfThePerson) {
+            let (event, fields) = P2PPresenter.event(for: news)
+            console.show(event, fields: fields)
+        }
         endIfDone()
     }
 
@@ -160,8 +171,12 @@ final class P2PClient: MeshView {
         }
         for await input in console.inputs {
             switch input {
-            case .text(let text): attempt { () throws(SayError) in try registry.say(text) }
-            case .command(let command, let arguments): carryOut(command, arguments, registry)
+            case .text(let text):
+                guard await mayWrite(registry) else { continue }
+                attempt { () throws(SayError) in try registry.say(text) }
+            case .command(let command, let arguments):
+                if command.writes, await !mayWrite(registry) { continue }
+                carryOut(command, arguments, registry)
             case .quit: return registry.quit()
             case .endOfInput:
                 inputHasEnded = true
@@ -169,6 +184,20 @@ final class P2PClient: MeshView {
                 if isDone { return registry.quit() }
                 return registry.wakeView(after: Self.acknowledgementTime)
             }
+        }
+    }
+
+    /// Where messages are admitted, their rate is limited: a pipe is only slowed down, a person is told.
+    private func mayWrite(_ registry: isolated ConnectionRegistry) async -> Bool {
+        guard flood != nil else { return true }
+        switch flood!.received(at: registry.time) {
+        case .admit: return true
+        case .slowDown(let delay):
+            if !isInteractive { await registry.pause(for: delay) }
+            return true
+        case .refuse, .disconnect:
+            console.show(.error("You are writing too fast; this was not sent. Wait a moment and send it again."))
+            return false
         }
     }
 
@@ -210,7 +239,19 @@ final class P2PClient: MeshView {
         do throws(SayError) {
             try body()
         } catch {
-            console.show(.error(P2PPresenter.sentence(of: error)))
+            let sentence = P2PPresenter.sentence(of: error)
+            // To a script it is a message that was not delivered, which the exit status says too.
+            console.show(isInteractive ? .error(sentence) : .delivery(id: "", state: .failed, note: sentence))
+        }
+    }
+}
+
+extension MeshNews {
+    /// About the connection to a member, of whom another line says the same.
+    fileprivate var isSaidOfThePerson: Bool {
+        switch self {
+        case .connected(_, let isOriginal), .disconnected(_, let isOriginal, _): !isOriginal
+        default: false
         }
     }
 }

@@ -9,6 +9,14 @@ enum P2PCommand: Hashable, Sendable {
     case whisper
     case status
 
+    /// Sends something that somebody reads.
+    var writes: Bool {
+        switch self {
+        case .action, .whisper: true
+        case .peers, .who, .nick, .status: false
+        }
+    }
+
     static let table = CommandTable<P2PCommand>([
         .init(.peers, "peers", summary: "list the connections: who, where, how long a round trip takes"),
         .init(.who, "who", aliases: ["members"], summary: "list everybody in reach, and how far away they are"),
