@@ -71,7 +71,9 @@ let package = Package(
         tests("BenchTests", uses: ["Bench", "Wire"]),
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
         tests("TerminalTests", uses: ["Terminal", "Platform", "Wire", "TestSupport"]),
-        tests("ConsoleTests", uses: ["Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
+        tests(
+            "ConsoleTests",
+            uses: ["CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
         tests(
             "P2PModeTests",
             uses: ["P2PMode", "Console", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),

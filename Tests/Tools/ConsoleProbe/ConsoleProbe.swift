@@ -13,6 +13,7 @@ actor ConsoleProbe {
         case flood
         case say
         case slow
+        case settle
         case joins
         case die
     }
@@ -20,7 +21,8 @@ actor ConsoleProbe {
     static let table = CommandTable<Command>([
         .init(.flood, "flood", [.required("COUNT"), .required("RATE")], summary: "show COUNT messages, RATE a second"),
         .init(.say, "say", [.required("NAME", .member), .required("TEXT", .text)], summary: "NAME says TEXT"),
-        .init(.slow, "slow", [.required("TEXT", .text)], summary: "send TEXT and take a second for it"),
+        .init(.slow, "slow", [.required("TEXT", .text)], summary: "send TEXT and wait for /settle"),
+        .init(.settle, "settle", summary: "what was sent with /slow is delivered"),
         .init(.joins, "joins", [.required("COUNT")], summary: "COUNT people join at once"),
         .init(
             .die, "die", [.required("HOW", .choice(["trap", "abort", "exit", "segfault", "overflow", "return"]))],
@@ -32,7 +34,6 @@ actor ConsoleProbe {
 
     private enum Timer: UInt64 {
         case flood = 1
-        case slow = 2
     }
 
     private let loop: EventLoop
@@ -94,7 +95,6 @@ actor ConsoleProbe {
             case .signal(.terminalStop): console?.suspend()
             case .signal: leave()
             case .timer(Timer.flood.rawValue): goOnFlooding()
-            case .timer(Timer.slow.rawValue): settleSlow()
             default: break
             }
         }
@@ -113,6 +113,7 @@ actor ConsoleProbe {
         case .command(.say, let arguments):
             show(arguments.rest(after: 1), from: arguments[0] ?? "")
         case .command(.slow, let arguments): send(arguments.rest(after: 0), isSlow: true)
+        case .command(.settle, _): settleSlow()
         case .command(.joins, let arguments):
             for number in 0..<(Int(arguments[0] ?? "") ?? 0) { console?.show(.joined(name: "Guest\(number)")) }
         case .command(.die, let arguments): die(arguments[0] ?? "")
@@ -130,7 +131,6 @@ actor ConsoleProbe {
                     id: id, sender: "Tester", text: text, time: .now(), isOwn: true, isPending: true)))
         if isSlow {
             slowMessages.append(id)
-            hub.schedule(Timer.slow.rawValue, after: .seconds(1))
         } else {
             console?.show(.delivery(id: id, state: .sent))
         }

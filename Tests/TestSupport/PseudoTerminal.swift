@@ -1,0 +1,163 @@
+import CLinux
+import Glibc
+import Platform
+
+/// A program of ours in a terminal of its own: what it writes becomes a screen, what a test types becomes its input.
+package actor PseudoTerminal {
+    package enum Failure: Error {
+        /// The program ended before the screen was as it should be; the screen is attached.
+        case ended([String])
+    }
+
+    private let thread: WorkerThread
+    private let master: Int32
+    package nonisolated let pid: Int32
+    package private(set) var screen: ScreenModel
+
+    /// Called at the end of each synchronised update.
+    private var observer: ((ScreenModel) -> Void)?
+    private var status: Int32?
+    private var hasHungUp = false
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Starts a program whose controlling terminal this is.
+    package init(
+        _ path: String, _ arguments: [String] = [], environment: [String] = ["TERM=xterm-256color"], columns: Int = 80,
+        rows: Int = 24, reflows: Bool = true
+    ) throws {
+        thread = try WorkerThread(name: "terminal")
+        screen = ScreenModel(columns: columns, rows: rows, reflows: reflows)
+        let opened = try systemCall("open") { open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC) }
+        // TIOCSPTLCK and TIOCGPTN (ioctl_tty(2)): unlock it, and ask which one it is.
+        var unlocked: Int32 = 0
+        try systemCall("ioctl") { ioctl(opened, UInt(0x4004_5431), &unlocked) }
+        var number: UInt32 = 0
+        try systemCall("ioctl") { ioctl(opened, UInt(0x8004_5430), &number) }
+        let name = "/dev/pts/\(number)"
+        var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+        try systemCall("ioctl") { ioctl(opened, UInt(TIOCSWINSZ), &size) }
+        master = opened
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        // A session leader without a controlling terminal gets the first one that it opens.
+        posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
+        posix_spawn_file_actions_adddup2(&actions, 0, 1)
+        posix_spawn_file_actions_adddup2(&actions, 0, 2)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        // As a shell starts it: nothing blocked, nothing ignored, whatever was inherited here.
+        var all = sigset_t()
+        sigfillset(&all)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        // The last one is POSIX_SPAWN_SETSID, which Swift does not see.
+        let flags = Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF) | 0x80
+        posix_spawnattr_setflags(&attributes, flags)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var vector: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+        defer { for case let pointer? in vector { free(pointer) } }
+        let inherited = ["PATH", "HOME"].compactMap { key in Environment[key].map { "\(key)=\($0)" } }
+        var variables: [UnsafeMutablePointer<CChar>?] = (environment + inherited).map { strdup($0) } + [nil]
+        defer { for case let pointer? in variables { free(pointer) } }
+        var started: pid_t = 0
+        let code = posix_spawn(&started, path, &actions, &attributes, &vector, &variables)
+        guard code == 0 else { throw SystemError(call: "posix_spawn", code: code) }
+        pid = started
+    }
+
+    deinit {
+        if status == nil {
+            kill(pid, SIGKILL)
+            var raw: Int32 = 0
+            waitpid(pid, &raw, 0)
+        }
+        close(master)
+        thread.retire()
+    }
+
+    // MARK: Typing
+
+    /// Types text or keys: `\r` is Enter, `\u{1B}` begins a sequence.
+    package func type(_ text: String) { write(Array(text.utf8)) }
+
+    /// Pastes a text the way terminals do where it was asked for.
+    package func paste(_ text: String) { type("\u{1B}[200~\(text)\u{1B}[201~") }
+
+    private func write(_ bytes: [UInt8]) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { Glibc.write(master, $0.baseAddress! + written, bytes.count - written) }
+            guard count > 0 else { return }
+            written += count
+        }
+    }
+
+    /// Gives the window another size. What was written before is on the screen first.
+    package func resize(columns: Int, rows: Int) {
+        while readOnce(milliseconds: 0) {}
+        screen.resize(columns: columns, rows: rows)
+        var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+        _ = ioctl(master, UInt(TIOCSWINSZ), &size)
+    }
+
+    // MARK: Looking
+
+    /// Calls a function at the end of each frame from now on.
+    package func observe(_ observer: sending @escaping (ScreenModel) -> Void) { self.observer = observer }
+
+    /// Waits until the screen, whole and between two frames, is as a test wants it.
+    @discardableResult
+    package func wait(until condition: @Sendable (ScreenModel) -> Bool) throws -> ScreenModel {
+        while screen.isInsideFrame || !condition(screen) {
+            guard readOnce(milliseconds: -1) else { throw Failure.ended(screen.text) }
+        }
+        return screen
+    }
+
+    /// Reads everything up to the end of the program, and answers with its exit status, or 128 and the number of the
+    /// signal that ended it.
+    package func exitStatus() -> Int32 {
+        while readOnce(milliseconds: -1) {}
+        if status == nil {
+            var raw: Int32 = 0
+            while waitpid(pid, &raw, 0) == -1 && chat_errno() == EINTR {}
+            status = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
+        }
+        return status!
+    }
+
+    /// Waits until the program has been stopped by job control.
+    package func waitUntilStopped() {
+        var raw: Int32 = 0
+        waitpid(pid, &raw, WUNTRACED)
+    }
+
+    package nonisolated func send(_ signal: Int32) { kill(pid, signal) }
+
+    /// Whether the terminal hands lines over and echoes them, as a shell wants it.
+    package var isCooked: Bool {
+        var modes = termios()
+        tcgetattr(master, &modes)
+        return modes.c_lflag & tcflag_t(ICANON) != 0 && modes.c_lflag & tcflag_t(ECHO) != 0
+    }
+
+    /// Reads what there is; false where nothing is, or the program is gone.
+    private func readOnce(milliseconds: Int32) -> Bool {
+        guard !hasHungUp else { return false }
+        var waited = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+        guard poll(&waited, 1, milliseconds) == 1 else { return false }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = read(master, &buffer, buffer.count)
+        guard count > 0 else {
+            // EIO: nobody has the other end any more.
+            hasHungUp = true
+            return false
+        }
+        screen.feed(Array(buffer[..<count])) { observer?($0) }
+        return true
+    }
+}
