@@ -70,7 +70,6 @@ let package = Package(
         tests("NetTests", uses: ["CLinux", "Net", "Platform", "Wire", "TestSupport", "relay"]),
         tests("BenchTests", uses: ["Bench", "Wire"]),
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
-        tests("TerminalTests", uses: ["Terminal", "Platform", "Wire", "TestSupport"]),
         tests(
             "ConsoleTests",
             uses: ["CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
