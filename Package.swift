@@ -43,7 +43,7 @@ let package = Package(
         module("Console", uses: ["Terminal", "Platform", "Wire", "Delivery"]),
 
         // The modes. They never import each other.
-        module("P2PMode", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
+        module("P2PMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("BoardMode", uses: ["Service", "Console", "Terminal", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("UDPMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("RoomsMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
@@ -75,7 +75,7 @@ let package = Package(
             uses: ["CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
         tests(
             "P2PModeTests",
-            uses: ["P2PMode", "Console", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
+            uses: ["P2PMode", "Console", "Store", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
             "UDPModeTests",
             uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),

@@ -1,6 +1,7 @@
 import Delivery
 package import Net
 package import Platform
+package import Store
 package import Wire
 
 /// Whom a registry tells what happens. Calls come on the loop and must not wait.
@@ -12,6 +13,10 @@ package protocol MeshView: AnyObject {
     func cannotAccept(_ error: SystemError)
     /// A time that the view asked for through the registry has come.
     func elapsed()
+    /// Who can be written to has changed.
+    func know(_ names: [SafeText])
+    /// What is said is not kept any more, or is again (nil).
+    func storageFailed(_ error: StoreError?)
     /// More waits to be read by the person than should: the registry takes nothing more from the network meanwhile.
     var isCongested: Bool { get }
     /// Nothing is left to do: the registry says goodbye.
@@ -62,6 +67,12 @@ package actor ConnectionRegistry {
     /// Nobody reads what is shown: nothing more is taken from the network until somebody does.
     private var isHeld = false
     private var isQuitting = false
+    /// What waits for the disk. Nothing is offered where nothing is kept.
+    private let committer = Committer<P2PStorage.Change>()
+    private var store: MessageStore?
+    private var keptSincePruning = 0
+    private var storageFails = false
+    private var namesAreStale = false
     /// Connections that were slowed down and are not any more: frames of theirs may wait.
     private var toHear: [SocketID] = []
     /// Who waits in `pause(for:)`.
@@ -92,6 +103,10 @@ package actor ConnectionRegistry {
     /// What follows from what the view was told.
     private func settle() {
         if view.isDone { quit() }
+        if namesAreStale {
+            namesAreStale = false
+            view.know(machine.names())
+        }
         if !isHeld && view.isCongested { hold(true) }
     }
 
@@ -291,10 +306,49 @@ package actor ConnectionRegistry {
             } else {
                 outbound.cancelTimer(Self.wakeTimer)
             }
-        case .tell(let news): view.tell(news)
-        // The log in memory keeps it; the next start has nothing yet to read it from.
-        case .keep: break
+        case .tell(let news):
+            if news.changesNames { namesAreStale = true }
+            view.tell(news)
+        case .keep(let message): keep(message)
         }
+    }
+
+    // MARK: - The disk
+
+    /// Keeps in a store what is said, and takes in what was kept there. Before `start`.
+    package func use(_ store: MessageStore) async throws(StoreError) {
+        let kept = try await P2PStorage.begin(as: machine.me, in: store, at: now.wall)
+        self.store = store
+        machine.restored(kept.messages, selves: kept.selves, at: now)
+    }
+
+    /// Hands over to the disk what the machine has said to keep, until `finishKeeping` and nothing waits.
+    package func commitKept() async {
+        guard let store else { return }
+        await committer.run { batch in
+            await P2PStorage.commit(batch, in: store, at: .now())
+        } committed: { _, error in
+            if let error {
+                if !storageFails { view.storageFailed(error) }
+                storageFails = true
+            } else if storageFails {
+                storageFails = false
+                view.storageFailed(nil)
+            }
+        }
+    }
+
+    package func finishKeeping() { committer.finish() }
+
+    private func keep(_ message: MeshMessage) {
+        guard store != nil else { return }
+        // Where the disk is far behind, the neighbours' memories have to do.
+        let change = P2PStorage.Change.keep(message)
+        guard committer.offer(change, size: change.size) else { return }
+        keptSincePruning += 1
+        guard keptSincePruning >= MessageLog.messagesPerAuthor else { return }
+        keptSincePruning = 0
+        _ = committer.offer(.prune, size: P2PStorage.Change.prune.size)
     }
 
     /// One encode, however many hear it.
@@ -322,5 +376,16 @@ package actor ConnectionRegistry {
         if slowed { return outbound.pause(id) }
         if !isHeld { outbound.resume(id) }
         toHear.append(id)
+    }
+}
+
+extension MeshNews {
+    /// Somebody came, went, or is called differently.
+    fileprivate var changesNames: Bool {
+        switch self {
+        case .joined, .returned, .left, .lost, .renamed, .guestJoined, .guestLeft: true
+        case .connected, .disconnected, .unreachable, .message, .sent, .unsent, .delivered, .failed, .gap, .notice:
+            false
+        }
     }
 }

@@ -60,6 +60,8 @@ extension MeshMachine {
         self.now = now
         guard !isQuitting else { return finish() }
         isQuitting = true
+        // What was shown is acknowledged, even if it came a moment ago.
+        sendAcks()
         let members = neighbours.map(\.link)
         if !members.isEmpty {
             effects.append(.send(.bye(MeshBye(node: me, reason: .leaving, version: ownVersion + 1)), to: members))
@@ -194,8 +196,9 @@ extension MeshMachine {
             let sender = guestName(guest.person, message.sender)
             return tell(.message(shown(message, as: sender, key: guest.person.hex)))
         }
-        let sender = name(of: message.author, saying: message.sender)
-        tell(.message(shown(message, as: sender, key: message.author.hex)))
+        let isOwn = selves.contains(message.author)
+        let sender = isOwn ? displayName(message.sender) : name(of: message.author, saying: message.sender)
+        tell(.message(shown(message, as: sender, key: message.author.hex, isOwn: isOwn)))
     }
 
     private func shown(

@@ -143,6 +143,8 @@ package struct MeshMachine: Sendable {
 
     package internal(set) var log = MessageLog()
     var sequence: UInt64 = 0
+    /// This node, and those that this peer was in earlier runs.
+    var selves: Set<NodeID>
     /// Which link is being asked for an author's messages.
     var requests: [NodeID: LinkID] = [:]
     /// How many times more the neighbours are asked after a connection broke.
@@ -178,6 +180,7 @@ package struct MeshMachine: Sendable {
         self.configuration = configuration
         self.now = now
         self.membership = Membership(me: me)
+        self.selves = [node]
     }
 
     /// Tells what was not known when the machine was made. Before `started`.
@@ -185,6 +188,21 @@ package struct MeshMachine: Sendable {
         configuration.name = name
         configuration.port = port
         labelsAreStale = true
+    }
+
+    /// Takes in what an earlier run has kept and shown. Before `started`.
+    ///
+    /// - Parameters:
+    ///   - messages: in the order of each author.
+    ///   - selves: who this peer was in earlier runs: what they said is its own.
+    package mutating func restored(_ messages: [MeshMessage], selves: Set<NodeID>, at now: Moment) {
+        self.now = now
+        self.selves = selves.union([me])
+        for var message in messages {
+            message.isCaughtUp = true
+            log.restore(message, at: now)
+            if let guest = message.guest, guest.isTimed { _ = guestLines.insert(guest.digest) }
+        }
     }
 
     // MARK: Events

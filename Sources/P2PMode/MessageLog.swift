@@ -160,6 +160,19 @@ package struct MessageLog: Sendable {
         return .delivered(delivered)
     }
 
+    /// Takes in a message of an earlier run, which was shown then. Call in the order of each author.
+    package mutating func restore(_ message: MeshMessage, at now: Moment) {
+        guard message.sequence > 0, message.sequence < UInt64(Int64.max), let slot = slot(for: message.author, at: now)
+        else { return }
+        guard message.sequence > entries[slot]!.last else { return }
+        // What is not kept any more was shown as well, or given up.
+        digest &-= entries[slot]!.share
+        entries[slot]!.last = message.sequence - 1
+        keep(message, in: slot, at: now)
+        digest &+= entries[slot]!.share
+        evict(after: slot)
+    }
+
     /// Gives up what is missing up to `through`; returns what had waited for it, in order.
     package mutating func skip(_ node: NodeID, through: UInt64, at now: Moment) -> [MeshMessage] {
         guard through < UInt64(Int64.max), let slot = slot(for: node, at: now) else { return [] }

@@ -3,6 +3,7 @@ import Delivery
 import Net
 import Platform
 import Service
+import Store
 import Wire
 
 /// Carries out what `chat p2p ...` was asked to do.
@@ -97,7 +98,32 @@ final class P2PClient: MeshView {
             name: "", port: 0, speaksPlain: options.plain, isRateLimited: common.rateLimit)
         let registry = ConnectionRegistry(
             executor: loop, outbound: loop.hub, configuration: configuration, seed: random.next(), view: client)
-        return await registry.converse(options, common, name: name, hub: loop.hub)
+        guard let folder = common.dataDirectory, !common.memoryOnly else {
+            return await registry.converse(options, common, name: name, hub: loop.hub)
+        }
+        do {
+            let path = try DataDirectory(option: folder).file("p2p.db")
+            let store = try await MessageStore.open(path: path, schema: P2PStorage.schema)
+            do throws(StoreError) {
+                try await registry.use(store)
+            } catch {
+                await store.close()
+                throw error
+            }
+            let status = await registry.converse(options, common, name: name, hub: loop.hub)
+            await store.close()
+            return status
+        } catch {
+            let sentence: SafeText =
+                switch error {
+                case let error as DataDirectory.Failure: error.message
+                case let error as StoreError: error.message
+                default: "the messages cannot be kept"
+                }
+            await registry.giveUp(sentence)
+            if case StoreError.inUse = error { return .tryAgain }
+            return .failure
+        }
     }
 
     // MARK: - What the registry tells
@@ -140,6 +166,16 @@ final class P2PClient: MeshView {
         guard inputHasEnded else { return }
         for id in unacknowledged { console.show(.delivery(id: id, state: .noanswer)) }
         isDone = true
+    }
+
+    func know(_ names: [SafeText]) { console.setCompletions(CompletionNames(members: names.map(\.string))) }
+
+    func storageFailed(_ error: StoreError?) {
+        if let error {
+            console.show(.error("What is said is not kept for the next start: \(error.message)."))
+        } else {
+            console.show(.notice("what is said is kept again"))
+        }
     }
 
     var isCongested: Bool { console.isCongested }
@@ -300,14 +336,25 @@ extension ConnectionRegistry {
             group.addTask {
                 await hub.forEachTurn(of: self) { registry, turn in registry.handle(turn) }
                 // The turns end after the goodbye; what is typed afterwards would reach nobody.
+                await self.finishKeeping()
                 await self.closeConsole()
             }
+            group.addTask { await self.commitKept() }
         }
         return client.console.outcome
     }
 
     private static func host(of address: SocketAddress) -> SafeText {
         address.ip.isUnspecified ? "all interfaces" : "\(address.ip.description)"
+    }
+
+    /// Says why no conversation begins.
+    func giveUp(_ sentence: SafeText) async {
+        client.console.show(.error(sentence))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.writeConsole() }
+            await client.console.finish()
+        }
     }
 
     private func closeConsole() async { await client.console.finish() }

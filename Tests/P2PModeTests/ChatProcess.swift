@@ -19,11 +19,14 @@ actor ChatProcess {
     nonisolated var pid: Int32 { child.pid }
 
     /// Starts one and waits until it listens.
-    init(_ name: String, port: UInt16 = 0, peers: [UInt16] = [], options: [String] = []) async throws {
+    init(_ name: String, port: UInt16 = 0, peers: [UInt16] = [], options: [String] = [], keepsIn folder: String? = nil)
+        async throws
+    {
         self.name = name
         let arguments =
             ["p2p", "\(port)"] + peers.map { "127.0.0.1:\($0)" }
-            + ["--name", name, "--json", "--memory", "--no-rate-limit"] + options
+            + ["--name", name, "--json", "--no-rate-limit"]
+            + (folder.map { ["--data", $0] } ?? ["--memory"]) + options
         child = try ChildProcess(ChildProcess.product("chat"), arguments)
         while true {
             let event = try JSON(parsing: Array(try await child.line().utf8)[...])

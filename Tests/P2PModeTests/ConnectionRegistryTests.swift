@@ -1,6 +1,7 @@
 import Net
 import P2PMode
 import Platform
+import Store
 import TestSupport
 import Testing
 import Wire
@@ -18,6 +19,10 @@ import Wire
         func signalled(_ signal: Signal) {}
         func cannotAccept(_ error: SystemError) {}
         func elapsed() {}
+        func know(_ names: [SafeText]) { self.names = names.map(\.string) }
+        func storageFailed(_ error: StoreError?) { storeErrors.append(error) }
+        var names: [String] = []
+        var storeErrors: [StoreError?] = []
 
         var texts: [String] {
             news.compactMap { if case .message(let message) = $0 { message.text } else { nil } }
