@@ -34,6 +34,8 @@ final class P2PClient: MeshView {
     static let patience: Duration = .seconds(10)
     /// How long the end of a piped run waits for acknowledgements.
     static let acknowledgementTime: Duration = .seconds(5)
+    /// Messages whose acknowledgement is waited for.
+    static let awaited = 10_000
     /// Messages that `/status` shows.
     static let statusMessages = 10
 
@@ -58,6 +60,8 @@ final class P2PClient: MeshView {
 
     /// Messages of one's own that left to members and that none of them has acknowledged.
     private var unacknowledged: Set<String> = []
+    /// Messages of one's own that were typed while nobody was connected.
+    private var unsent: Set<String> = []
     private var inputHasEnded = false
     private(set) var isDone = false
 
@@ -136,8 +140,14 @@ final class P2PClient: MeshView {
         case .unreachable:
             unreachable += 1
             becomeReadyIfReached()
-        case .sent(let id, let members, _): if members > 0 { unacknowledged.insert(id) }
-        case .delivered(let id, _), .failed(let id, _), .unsent(let id, _): unacknowledged.remove(id)
+        case .sent(let id, let members, _):
+            if members > 0, unacknowledged.count < Self.awaited { unacknowledged.insert(id) }
+        case .unsent(let id, _): if unsent.count < Self.awaited { unsent.insert(id) }
+        case .failed(let id, _): unacknowledged.remove(id)
+        case .delivered(let id, _):
+            let isFirst = unacknowledged.remove(id) != nil || unsent.remove(id) != nil
+            // People see how far a message came with /status; each member's word for it is for programs.
+            if isForPeople && !isFirst { return }
         default: break
         }
         if !(isForPeople && news.isSaidOfThePerson) {
