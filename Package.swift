@@ -75,7 +75,9 @@ let package = Package(
             uses: ["CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
         tests(
             "P2PModeTests",
-            uses: ["P2PMode", "Console", "Store", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
+            uses: [
+                "P2PMode", "Console", "Store", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat",
+            ]),
         tests(
             "UDPModeTests",
             uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
