@@ -81,7 +81,8 @@ extension RoomRules {
             return .done
         case nil: break
         }
-        if members[index]!.isExtended, let submission = UCRPSubmission(request.message) {
+        if members[index]!.isExtended, request.message.first == 0 {
+            guard let submission = UCRPSubmission(request.message) else { return .drop(.malformed) }
             switch submission.kind {
             case .ping:
                 registered(index, at: path, now, &effects)
