@@ -48,10 +48,11 @@ let package = Package(
         module("UDPMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
         module("RoomsMode", uses: ["Service", "Console", "Store", "Net", "Platform", "Wire", "Delivery"]),
 
-        module("Bench", uses: ["Service", "Console", "Net", "Platform", "Wire", "Delivery"]),
+        module("Bench", uses: ["CLinux", "Console", "Net", "Platform", "Wire", "Delivery"]),
 
         // The command line.
-        module("Commands", uses: ["P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire"]),
+        module(
+            "Commands", uses: ["Bench", "P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire"]),
         .executableTarget(name: "chat", dependencies: ["Commands", "Console", "Platform"], swiftSettings: settings),
 
         // Tests, what they share, and their tools.
@@ -68,7 +69,7 @@ let package = Package(
         tests("DeliveryTests", uses: ["Delivery", "Wire"]),
         tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),
         tests("NetTests", uses: ["CLinux", "Net", "Platform", "Wire", "TestSupport", "relay"]),
-        tests("BenchTests", uses: ["Bench", "Wire"]),
+        tests("BenchTests", uses: ["Bench", "Platform", "Wire", "TestSupport", "chat"]),
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
         tests(
             "ConsoleTests",
@@ -91,7 +92,7 @@ let package = Package(
         tests(
             "CommandsTests",
             uses: [
-                "Commands", "P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire",
+                "Commands", "Bench", "P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire",
                 "TestSupport", "chat",
             ]),
     ]

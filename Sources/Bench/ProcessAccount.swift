@@ -26,6 +26,13 @@ struct ProcessAccount: Sendable, Equatable {
         return cpuTime(of: pid).map { ProcessAccount(cpu: $0, resident: resident, peakResident: peak) }
     }
 
+    /// CPU time of this process itself, all threads.
+    static func ownCPUTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
     /// The process's CPU-time clock counts in nanoseconds, where /proc/PID/stat counts in ticks of 10 ms.
     private static func cpuTime(of pid: Int32) -> Int64? {
         var clock = clockid_t()

@@ -38,6 +38,10 @@ extern int chat_recvmmsg(int socket, struct chat_mmsghdr *messages, unsigned int
 extern int chat_sendmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags)
     __asm__("sendmmsg");
 
+// The processors that a thread may run on, a bit each (sched_setaffinity(2)); size in bytes.
+extern int chat_sched_getaffinity(int thread, size_t size, uint64_t *set) __asm__("sched_getaffinity");
+extern int chat_sched_setaffinity(int thread, size_t size, const uint64_t *set) __asm__("sched_setaffinity");
+
 // A control message that asks the kernel to cut a message into datagrams of one size (udp(7), UDP_SEGMENT).
 struct chat_segment_control {
     struct cmsghdr header;

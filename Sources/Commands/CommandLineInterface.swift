@@ -1,3 +1,4 @@
+import Bench
 import BoardMode
 package import Console
 import P2PMode
@@ -39,6 +40,7 @@ package enum CommandLineInterface {
         case .p2p(let options, let common): return await runP2P(options, common: common)
         case .board(let options, let common): return await runBoard(options, common: common)
         case .udp(let options, let common): return await runUDP(options, common: common)
+        case .bench(let options): return await runBench(options)
         case .rooms: return notInThisBuild("rooms")
         }
     }

@@ -4,7 +4,7 @@ enum CommandTree {
 
     static let root: CommandSpec = CommandSpec(
         "chat", summary: "talk in the terminal, with or without a server",
-        subcommands: modes + [help, completions])
+        subcommands: modes + [BenchCommand.spec, help, completions])
 
     private static let commandWords = Argument(
         ValueKind<String>.text("COMMAND"), .any, summary: "the words of a command, such as 'p2p'")

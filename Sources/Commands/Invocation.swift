@@ -1,3 +1,4 @@
+package import Bench
 package import BoardMode
 package import Console
 package import P2PMode
@@ -14,6 +15,8 @@ package enum Invocation: Sendable {
     case udp(UDPOptions, CommonOptions)
     /// `chat rooms`
     case rooms(RoomsOptions, CommonOptions)
+    /// `chat bench`
+    case bench(BenchOptions)
     /// `chat`, `chat help`, `--help`; the words of the command, without `chat`.
     case help(path: [String])
     /// `chat --version`
