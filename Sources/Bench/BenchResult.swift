@@ -94,7 +94,7 @@ struct BenchResult: Sendable {
 
     // MARK: - For programs
 
-    /// One object on a line (Protocols.md, "JSON events": `result`).
+    /// One object on a line, as every command writes with `--json`.
     func json(at time: Timestamp) -> [UInt8] {
         var writer = ByteWriter()
         writer.appendJSON { json in

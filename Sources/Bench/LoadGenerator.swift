@@ -340,7 +340,8 @@ actor LoadGenerator {
 
     private func heardLine(_ line: UnsafeRawBufferPointer, by member: Int, at now: MonotonicTime) {
         switch Traffic.boardHeard(line) {
-        case .message: message(line, by: member, at: now)
+        // The post that is asked for is told to the others of its group.
+        case .message: if options.work == .messages { message(line, by: member, at: now) }
         case .signedIn: signedIn(member)
         case .joined: joined(member)
         case .answer: answer(line, to: member, at: now)

@@ -56,7 +56,8 @@ struct MessageText: Sendable {
             return .none
         }
         let offset = UnsafeRawPointer(found) - base
-        guard frame.count - offset >= size, let sender = Self.number(base + offset + 2, 4),
+        guard frame.count - offset >= size, (base + offset + 1).load(as: UInt8.self) == UInt8(ascii: "b"),
+            let sender = Self.number(base + offset + 2, 4),
             let sequence = Self.number(base + offset + 6, 8), let due = Self.number(base + offset + 14, 16)
         else { return .damaged }
         let mark = Mark(

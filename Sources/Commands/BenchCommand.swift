@@ -58,7 +58,7 @@ enum BenchCommand {
     }
 
     private static let udp = CommandSpec(
-        "udp", summary: "messages to groups by datagrams, each acknowledged by each member",
+        "udp", summary: "messages to groups by datagrams, and all acknowledgements",
         options: common + [groups.spec, server.spec, CommonTable.json.spec]
     ) { arguments throws(UsageError) in
         .bench(try options(.udp, arguments))
