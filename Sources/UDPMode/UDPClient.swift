@@ -24,7 +24,8 @@ actor UDPClient {
 
     /// Nil before the server's address is known.
     var machine: UDPClientMachine?
-    private var socket: SocketID?
+    /// One for each address that was asked for; one for all of both families otherwise.
+    private var sockets: [(id: SocketID, ip: IPAddress)] = []
     private var server: SocketAddress?
     /// Addresses of the server's name that were not tried yet.
     private var untried: [SocketAddress] = []
@@ -75,7 +76,7 @@ actor UDPClient {
             switch event {
             case .datagrams(let id, let datagrams):
                 // While the output is stuck, nothing is taken in: what was not acknowledged comes again.
-                guard id == socket, !console.isCongested else { continue }
+                guard sockets.contains(where: { $0.id == id }), !console.isCongested else { continue }
                 for datagram in datagrams { received(datagram) }
             case .unreachable(_, let address): unreachable(address)
             case .timer: change { $0.timedOut(at: $1, wall: $2) }
@@ -126,12 +127,11 @@ actor UDPClient {
         // "Any address", as the original's document has it, is this host.
         if server.ip.isUnspecified { server.ip = server.ip.isV4 ? .loopbackV4 : .loopbackV6 }
         do {
-            if let socket { outbound.close(socket) }
-            let bind = common.bind.isEmpty ? [server.ip.isV4 ? IPAddress.anyV4 : .anyV6] : common.bind
-            let opened = try Listening.datagrams(on: bind, port: options.clientPort, with: outbound)
-            socket = opened[0].id
-            let own = bind[0].isUnspecified ? try Hub.localAddress(towards: server) : bind[0]
-            start(server, own, opened[0].address.port)
+            for socket in sockets { outbound.close(socket.id) }
+            let opened = try Listening.datagrams(on: common.bind, port: options.clientPort, with: outbound)
+            sockets = opened.map { ($0.id, $0.address.ip) }
+            let bound = common.bind.first { $0.isV4 == server.ip.isV4 && !$0.isUnspecified }
+            start(server, try bound ?? Hub.localAddress(towards: server), opened[0].address.port)
         } catch let error as ListenError {
             console.show(.error(error.message))
             leave(.failure)
@@ -246,8 +246,10 @@ actor UDPClient {
     }
 
     private func send(_ message: UDPMessage, to address: SocketAddress) {
+        // A socket of the same family, or the one that takes both.
+        let socket = sockets.first { $0.ip.isV4 == address.ip.isV4 } ?? sockets.first
         guard let socket, let bytes = try? message.encoded() else { return }
-        outbound.send(outbound.encode { $0.append(contentsOf: bytes) }, to: address, from: socket)
+        outbound.send(outbound.encode { $0.append(contentsOf: bytes) }, to: address, from: socket.id)
     }
 
     private func keep(_ secret: MessageID?) {

@@ -78,6 +78,11 @@ extension UDPClientMachine {
         let key = nameKey(entry.name)
         updatePeer(key, entry, address)
         let isOriginal = entry.announced?.run == nil
+        if isOriginal, serverIsOurs, table[settings.name]?.clientIP?.isV4 == false {
+            // An original knows IPv4 only: one is not in its table, and its listener would die of the message.
+            failed(UDPOutgoing(id: newID(), to: entry.name, text: text), .cannotReach)
+            return true
+        }
         // Its listener dies of a name that its table lacks, and the table that it was sent may have been lost or cut.
         if isOriginal, serverIsOurs, peers[key]?.isIntroduced == false {
             peers[key]?.isIntroduced = true
@@ -131,10 +136,11 @@ extension UDPClientMachine {
     /// Where a client of the table listens. What it says of itself is right for its own host; where that cannot be, the
     /// address that the server saw, and for who registered on the server's own host, the server's.
     static func address(of entry: UDPTableEntry, seenFrom server: IPAddress) -> SocketAddress? {
-        let candidates = [entry.clientIP, entry.senderIP, server].compactMap { $0 }
-        let usable = candidates.first {
-            !$0.isUnspecified && (server.isLoopback || !$0.isLoopback) && $0.isV4 == server.isV4
+        let own = [entry.clientIP, entry.senderIP].compactMap { $0 }.filter {
+            !$0.isUnspecified && (server.isLoopback || !$0.isLoopback)
         }
+        let isOnServersHost = [entry.clientIP, entry.senderIP].contains { $0?.isLoopback == true }
+        let usable = own.first { $0.isV4 == server.isV4 } ?? own.first ?? (isOnServersHost ? server : nil)
         return usable.map { SocketAddress(ip: $0, port: entry.clientPort) }
     }
 

@@ -3,6 +3,9 @@ import Wire
 
 /// The table as a client knows it: who is registered, and where.
 struct UDPClientTable: Sendable {
+    /// Pages of a table.
+    static let pageLimit = 1_000
+
     private(set) var entries: [String: UDPTableEntry] = [:]
     /// The number of the last change that is in it; nil before the whole table of a server of ours was there.
     private(set) var revision: UInt64?
@@ -58,7 +61,7 @@ struct UDPClientTable: Sendable {
     private mutating func received(
         _ list: [UDPTableEntry], page: Int, of count: Int, _ new: UInt64
     ) -> Outcome {
-        guard count > 0, count <= UDPClientMachine.tableLimit, (0..<count).contains(page) else { return .nothing }
+        guard count > 0, count <= Self.pageLimit, (0..<count).contains(page) else { return .nothing }
         if pagesRevision != new {
             guard revision.map({ new >= $0 }) ?? true else { return .nothing }
             pagesRevision = new

@@ -314,7 +314,7 @@ struct UDPGroup: Sendable {
             firstOffset = nextOffset
             posts.removeAll(keepingCapacity: true)
         } else if posts.count >= 64, posts.count % 64 == 0 {
-            let needed = members.values.map(\.next).min() ?? nextOffset
+            let needed = max(firstOffset, members.values.map(\.next).min() ?? nextOffset)
             posts.removeFirst(Int(needed - firstOffset))
             firstOffset = needed
         }

@@ -24,7 +24,7 @@ private func runUDPJoin(_ options: UDPJoinOptions, common: CommonOptions) async 
         }
     }
     let settings = ConsoleSettings(mode: "udp", common: common, historyPath: history)
-    let isInteractive = isTerminal(settings.input)
+    let isInteractive = settings.hasEditor
     do throws(SystemError) {
         return try await EventLoop.with(name: "udp") { [secrets] loop in
             await join(
