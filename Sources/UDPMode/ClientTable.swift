@@ -57,14 +57,15 @@ package actor ClientTable {
         self.outbound = outbound
     }
 
-    /// Consumes turns until they end, and writes what has to be kept.
-    package func run(_ turns: some AsyncSequence<[NetEvent], Never>) async {
+    /// Consumes the turns of a hub until they end, and writes what has to be kept. Runs under the preference of the hub's
+    /// loop.
+    package func run(_ hub: Hub) async {
         log(.started(port: port))
         scheduleDeadline()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.commitRecords() }
             group.addTask { await self.writeConsole() }
-            for await turn in turns { handle(turn) }
+            await hub.forEachTurn(of: self) { $0.handle($1) }
             committer.finish()
             await console.finish(hurry: true)
         }

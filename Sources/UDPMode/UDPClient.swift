@@ -53,14 +53,14 @@ actor UDPClient {
         self.isInteractive = isInteractive
     }
 
-    func run(_ turns: some AsyncSequence<[NetEvent], Never>) async -> ExitStatus {
+    func run(_ hub: Hub) async -> ExitStatus {
         console.setOwnName("\(options.name)")
         showPrompt()
         outbound.resolve(options.server, token: Self.lookUp)
         await withDiscardingTaskGroup { group in
             group.addTask { await self.readConsole() }
             group.addTask { await self.writeConsole() }
-            for await turn in turns { handle(turn) }
+            await hub.forEachTurn(of: self) { $0.handle($1) }
             await console.finish(hurry: status == .terminated)
             makeRoom()
         }
@@ -173,7 +173,7 @@ actor UDPClient {
 
     private func readConsole() async {
         for await input in console.inputs {
-            if machine?.acceptsInput != true || machine?.isRegistering == true { await waitForRoom(input) }
+            await waitForRoom(input)
             entered(input)
             scheduleDeadline()
         }
@@ -182,9 +182,18 @@ actor UDPClient {
     /// Lines wait until one is registered and while too many of them wait already. A wish to leave does not.
     private func waitForRoom(_ input: ConsoleInput<UDPClientCommand>) async {
         if case .quit = input { return }
-        while !hasLeft, machine?.isEnded != true, machine?.acceptsInput != true || machine?.isRegistering == true {
-            await withCheckedContinuation { waitingForRoom = $0 }
+        while !hasRoom {
+            // What is waited for may have come on the way into the continuation.
+            await withCheckedContinuation { continuation in
+                if hasRoom { continuation.resume() } else { waitingForRoom = continuation }
+            }
         }
+    }
+
+    /// A line can be taken in, or nobody takes lines any more.
+    private var hasRoom: Bool {
+        guard let machine, !hasLeft else { return hasLeft }
+        return machine.isEnded || machine.acceptsInput && !machine.isRegistering
     }
 
     private func makeRoom() {
@@ -238,7 +247,7 @@ actor UDPClient {
             }
         }
         showPrompt()
-        if changed.acceptsInput, !changed.isRegistering { makeRoom() }
+        if hasRoom { makeRoom() }
     }
 
     private func interrupt() {

@@ -50,5 +50,5 @@ private func join(
         hub.shutdown(grace: .zero)
         return fail(error.message)
     }
-    return await client.run(hub.turns)
+    return await client.run(hub)
 }

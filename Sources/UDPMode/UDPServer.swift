@@ -56,7 +56,7 @@ private func serve(
         return fail(error.message)
     }
     await table.announce(opened.map(\.address))
-    await table.run(hub.turns)
+    await table.run(hub)
     return .ok
 }
 

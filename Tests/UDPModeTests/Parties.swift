@@ -88,6 +88,22 @@ extension Substring {
     }
 }
 
+extension ChildProcess {
+    /// Waits for the process; a test whose time is up ends it, so that nobody waits for ever.
+    nonisolated func whileWanted<Result: Sendable, Failure: Error>(
+        _ body: () async throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let outcome = await withTaskCancellationHandler {
+            do throws(Failure) { return Swift.Result<Result, Failure>.success(try await body()) } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            send(SIGKILL)
+        }
+        return try outcome.get()
+    }
+}
+
 /// A process of ours.
 struct ProcessParty: Party {
     let child: ChildProcess
@@ -97,13 +113,19 @@ struct ProcessParty: Party {
     }
 
     func type(_ line: String) async throws { try await child.write(line + "\n") }
-    func line() async throws -> String { Screen.words(try await child.line()) }
+    func line() async throws -> String {
+        let child = child
+        return try await child.whileWanted { Screen.words(try await child.line()) }
+    }
     func interrupt() async throws { child.send(SIGINT) }
     func kill() async {
         child.send(SIGKILL)
         _ = await child.exitStatus()
     }
-    func ended() async -> Int32? { await child.exitStatus() }
+    func ended() async -> Int32? {
+        let child = child
+        return await child.whileWanted { await child.exitStatus() }
+    }
 
     /// A server on a free port of 127.0.0.1.
     static func server(_ options: [String] = []) async throws -> ServerParty {
@@ -275,17 +297,31 @@ actor DoubleParty: Party {
     func line() async throws -> String {
         while screenRead >= screen.count {
             if isOver { throw ChildProcess.Failure.outputEnded(screen.joined(separator: "\n")) }
-            await withCheckedContinuation { waiting.append($0) }
+            await change { screenRead < screen.count }
         }
         defer { screenRead += 1 }
         return Screen.words(screen[screenRead])
+    }
+
+    /// Waits until something happens, unless it has; a test whose time is up ends the program.
+    ///
+    /// For a task without the loop's preference even this call goes through the loop's queue, so what is waited for may
+    /// happen on the way: it is looked at where the continuation is kept.
+    private func change(unless hasHappened: () -> Bool) async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if isOver || hasHappened() { continuation.resume() } else { waiting.append(continuation) }
+            }
+        } onCancel: {
+            Task { await self.close() }
+        }
     }
 
     func interrupt() { close() }
     func kill() { close() }
 
     func ended() async -> Int32? {
-        while !isOver { await withCheckedContinuation { waiting.append($0) } }
+        while !isOver { await change { false } }
         return nil
     }
 }
