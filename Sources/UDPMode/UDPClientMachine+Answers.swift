@@ -65,6 +65,7 @@ extension UDPClientMachine {
     }
 
     private mutating func pongReceived(_ chat: UDPExtension?) {
+        if case .ping = request?.body { finishRequest() }
         if chat?.registered == false { return registerAgain() }
         // Removed for not answering, while one was away for a moment: back in.
         guard let group, rejoining == nil, chat?.registered == true, chat?.group.map(nameKey) != group.key,

@@ -287,7 +287,9 @@ extension UDPClientMachine {
             case .gaveUp(_, let message):
                 undelivered.insert(message.id)
                 show(.delivery(message.id, .noanswer, to: message.to))
-                if phase == .registered, !serverIsAlive { serverGone() }
+                guard phase == .registered, !serverIsAlive else { continue }
+                // Is it there at all?
+                if serverIsClosed { serverGone() } else { askFor(.ping, isInternal: true) }
             }
         }
     }

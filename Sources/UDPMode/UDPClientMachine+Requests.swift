@@ -142,7 +142,8 @@ extension UDPClientMachine {
         }
         guard let request else { return }
         // A goodbye that nobody answers is over sooner.
-        let sends = leaving == .goodbye ? 2 : Self.requestSends
+        let isPatient = serverIsOurs && !serverIsClosed
+        let sends = leaving == .goodbye ? 2 : isPatient ? Self.patientSends : Self.requestSends
         guard request.sends < sends || (leaving != .goodbye && serverIsAlive) else {
             if leaving == .goodbye { end(.ended) } else { serverGone() }
             return

@@ -9,6 +9,9 @@ package import Wire
 package struct UDPClientMachine: Sendable {
     /// Sends of a request, and the time between them.
     package static let requestSends = 6
+    /// Where the network loses much and does not say that nobody listens, a server of ours gets a second round: a
+    /// repeated request has no second effect there.
+    package static let patientSends = 12
     package static let requestInterval: Duration = .milliseconds(500)
     /// A server of ours that was silent for so long is asked for a sign of life; after so long it is gone.
     package static let pingAfter: Duration = .seconds(60)
@@ -128,6 +131,8 @@ package struct UDPClientMachine: Sendable {
     var registrationSends = 0
     var pendingRefusal: String?
     var lastHeard: MonotonicTime
+    /// ICMP said that nobody listens there, and nothing has come from there since.
+    var serverIsClosed = false
 
     var table = UDPClientTable()
     var group: Group?
@@ -219,6 +224,7 @@ package struct UDPClientMachine: Sendable {
             // Anybody can send a datagram; only the server's are the server's.
             guard source.ip == settings.server.ip, source.port == settings.server.port else { return [] }
             lastHeard = now
+            serverIsClosed = false
             serverSent(message.body, chat)
         }
         proceed()
@@ -230,7 +236,10 @@ package struct UDPClientMachine: Sendable {
         guard phase != .ended else { return [] }
         self.now = now
         // The server may be about to come back: its requests are repeated and given up in their own time.
-        guard address != settings.server else { return [] }
+        guard address != settings.server else {
+            serverIsClosed = true
+            return []
+        }
         for (key, peer) in peers where peer.address == address {
             perform(peers[key]?.sender.becameUnreachable() ?? [], peer: key)
         }
