@@ -19,6 +19,7 @@ extension ChatConsole {
             isWaitingForWork = false
             if arrival == nil { isFinishing = true }
         }
+        borrower?.finish()
         writingEnded?.finish()
     }
 
@@ -52,6 +53,8 @@ extension ChatConsole {
     /// Writes until nothing waits.
     private func drain(_ changed: (OutputChange) -> Void) async {
         while !isOutputGone {
+            if borrower != nil { await lend() }
+            if isLent { return }
             mentionDropped()
             if wantsStop { await stop() }
             let outcome: WriteOutcome
@@ -150,6 +153,8 @@ extension ChatConsole {
 
     /// The program was asked to stop for a while (SIGTSTP; Ctrl+Z at the prompt is the console's own business).
     package func suspend() {
+        // The terminal is as the shell wants it.
+        if isLent { return stopProcessGroup() }
         wantsStop = true
         if case .terminal(let view) = face { view.screenChanged() }
         wakeWriter()
@@ -157,7 +162,7 @@ extension ChatConsole {
 
     /// The program goes on after a stop (SIGCONT), one that could not be prepared (SIGSTOP) included.
     package func resumed() {
-        guard case .terminal(let view) = face, !isFinished else { return }
+        guard case .terminal(let view) = face, !isFinished, !isLent else { return }
         takeTerminal(view)
         wakeWriter()
     }

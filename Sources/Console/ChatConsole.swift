@@ -61,6 +61,10 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     /// The process is to be stopped (Ctrl+Z), as soon as what waits has been written.
     var wantsStop = false
 
+    /// Who waits for the terminal, and whether somebody has it: `ChatConsole+Loan`.
+    var borrower: AsyncStream<Void>.Continuation?
+    var isLent = false
+
     /// Bytes that the writer is writing.
     var inFlight = 0
 
