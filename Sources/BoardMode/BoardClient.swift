@@ -2,6 +2,7 @@ import Console
 import Delivery
 import Net
 import Platform
+import Terminal
 import Wire
 
 /// `chat board connect`: a person or a program at a board.
@@ -15,29 +16,59 @@ actor BoardClient {
     /// How long a change of the places may stay unwritten.
     static let memoryDelay: Duration = .milliseconds(500)
 
+    /// How long an editor that was told to end may take.
+    static let editorGrace: Duration = .seconds(5)
+
     private enum Token {
         static let memory: UInt64 = 1
         static let lastWait: UInt64 = 2
+        static let editor: UInt64 = 3
+    }
+
+    /// Who asked, as requests carry it.
+    private enum Tag {
+        static let typed = 0
+        /// The client itself, for completion.
+        static let silent = -2
+    }
+
+    /// What was asked for before the first session.
+    private enum Early {
+        case command(BoardTypedCommand, CommandArguments)
+        case post(group: String, BoardDraft)
     }
 
     private let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let server: Endpoint
-    private let common: CommonOptions
+    let common: CommonOptions
 
-    private var console: ChatConsole<BoardTypedCommand>!
-    private var link: BoardLink!
-    private var follow: BoardFollowMachine!
+    var console: ChatConsole<BoardTypedCommand>!
+    var link: BoardLink!
+    var follow: BoardFollowMachine!
     private var file: BoardMemoryFile?
-    private let text = BoardTextWriter(utcOffset: { localUTCOffset(at: $0) })
+    let text = BoardTextWriter(utcOffset: { localUTCOffset(at: $0) })
 
     private var name: Nickname!
     private var peer: SafeText?
-    private var status: ExitStatus?
+    var status: ExitStatus?
     private var wasReady = false
-    /// What was typed before the first session.
-    private var early: [(BoardTypedCommand, CommandArguments)] = []
+    private var early: [Early] = []
+    /// What Tab offers, and what the console knows of it.
+    var names = BoardNames()
+    private var offered = BoardNames()
+    /// True while the connection is not read because the screen is not.
+    private var isHeld = false
+    /// True from `/compose` until what the editor left was looked at.
+    private var isComposing = false
+    /// The editor that has the terminal.
+    var editor: ForegroundProgram?
+    /// Posts from an editor that have no answer yet.
+    var drafts: [MessageID: (file: BoardDraftFile, group: String)] = [:]
+    /// Drafts of what was posted.
+    let removals: AsyncStream<BoardDraftFile>
+    let removed: AsyncStream<BoardDraftFile>.Continuation
     private var inputHasEnded = false
     /// Who reads the input, while it waits for answers.
     private var waitsForRoom: CheckedContinuation<Void, Never>?
@@ -50,15 +81,26 @@ actor BoardClient {
         self.server = server
         self.common = common
         (memoryChanged, memoryChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        // Not more can be pending.
+        (removals, removed) = AsyncStream.makeStream(
+            bufferingPolicy: .bufferingOldest(BoardFollowMachine.pendingLimit))
     }
 
     func run() async -> ExitStatus {
         let history = common.memoryOnly ? nil : try? DataDirectory(option: common.dataDirectory).state("board-history")
+        let settings = ConsoleSettings(mode: "board", common: common, historyPath: history)
+        switch await NameChoice.choose(settings, given: common.name) {
+        case .name(let chosen): name = chosen
+        case .quit: return .ok
+        case .missing(let sentence):
+            await BoardTask.complain(sentence, common)
+            return .usage
+        }
         do {
-            console = try ChatConsole(
-                ConsoleSettings(mode: "board", common: common, historyPath: history), commands: BoardTypedCommand.table)
-            try loop.hub.watchSignals([.interrupt, .terminate, .hangup])
+            console = try ChatConsole(settings, commands: BoardTypedCommand.table)
+            try loop.hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
         } catch {
+            await BoardTask.complain("The terminal cannot be used: \(error.message).", common)
             return .internalError
         }
         await withTaskGroup(of: Void.self) { group in
@@ -66,6 +108,7 @@ actor BoardClient {
             if await prepare() {
                 group.addTask { await self.consume() }
                 group.addTask { await self.writeMemory() }
+                group.addTask { await self.removeDrafts() }
                 group.addTask { await self.readConsole() }
                 link.dial()
             } else {
@@ -79,19 +122,13 @@ actor BoardClient {
         return status ?? .internalError
     }
 
-    /// Finds out who the user is and where this name was before.
+    /// Finds out where this name was before.
     private func prepare() async -> Bool {
-        guard let name = BoardName.choose(common) else {
-            status = .usage
-            console.show(.error("Nobody knows who you are; say it with --name NAME."))
-            return false
-        }
-        self.name = name
-        var memory = BoardMemory(server: server, name: name)
+        var memory = BoardMemory(server: server, name: name!)
         if !common.memoryOnly {
             do {
                 let file = try BoardMemoryFile(for: memory, common: common.dataDirectory)
-                memory = BoardMemory(parsing: try await file.read(), server: server, name: name)
+                memory = BoardMemory(parsing: try await file.read(), server: server, name: name!)
                 self.file = file
             } catch {
                 status = .failure
@@ -100,8 +137,9 @@ actor BoardClient {
             }
         }
         console.setOwnName(name.safeText)
-        follow = BoardFollowMachine(name: name, memory: memory)
-        link = BoardLink(to: server, as: name, with: loop.hub)
+        follow = BoardFollowMachine(name: name!, memory: memory)
+        for place in memory.places { names.exists(place.group) }
+        link = BoardLink(to: server, as: name!, with: loop.hub)
         return true
     }
 
@@ -110,19 +148,30 @@ actor BoardClient {
     private func consume() async {
         await loop.hub.forEachTurn(of: self) { client, turn in
             for event in turn { client.handle(event) }
+            client.turnEnded()
         }
         await console.finish(hurry: true)
     }
 
     private func writeConsole() async {
         await console.writeOutput { change in
-            if change == .closed { finish(.ok) }
+            switch change {
+            case .closed: finish(.ok)
+            case .relieved: hold(false)
+            }
         }
     }
 
     private func readConsole() async {
         for await input in console.inputs {
-            typed(input)
+            if case .command(.compose, let arguments) = input {
+                isComposing = true
+                await compose(arguments)
+                isComposing = false
+                if status != nil { shutDown() }
+            } else {
+                typed(input)
+            }
             if isCrowded { await withCheckedContinuation { waitsForRoom = $0 } }
         }
     }
@@ -145,6 +194,20 @@ actor BoardClient {
                 || link.outboxCount > 65_536)
     }
 
+    /// After each turn: what it brought is offered for completion, and what the screen cannot take waits at the server.
+    private func turnEnded() {
+        if console.isCongested { hold(true) }
+        guard names != offered else { return }
+        offered = names
+        console.setCompletions(CompletionNames(members: names.people, groups: names.groups))
+    }
+
+    private func hold(_ isHeld: Bool) {
+        guard isHeld != self.isHeld, status == nil else { return }
+        self.isHeld = isHeld
+        link.hold(isHeld)
+    }
+
     private func giveRoom() {
         guard let waiting = waitsForRoom, !isCrowded else { return }
         waitsForRoom = nil
@@ -157,8 +220,8 @@ actor BoardClient {
         switch input {
         case .text: break
         case .command(let command, let arguments):
-            if wasReady { carryOut(command, arguments) } else { early.append((command, arguments)) }
-        case .quit: finish(console.outcome)
+            if wasReady { carryOut(command, arguments) } else { early.append(.command(command, arguments)) }
+        case .quit: if status == nil { finish(console.outcome) } else { endAtOnce() }
         case .endOfInput:
             inputHasEnded = true
             endIfDone()
@@ -170,14 +233,31 @@ actor BoardClient {
             let usage = BoardTypedCommand.table.command(named: command.rawValue)?.signature ?? command.rawValue
             return console.show(.error("Usage: %\(usage)"))
         }
-        guard case .post(let group, var draft) = request else { return carryOut(follow.request(request, tag: 0)) }
+        guard case .post(let group, let draft) = request else {
+            return carryOut(follow.request(request, tag: Tag.typed))
+        }
+        post(draft, to: group)
+    }
+
+    /// Posts: shown at once, and again when it is known to be stored.
+    ///
+    /// - Parameter file: the draft, which goes when the post was accepted.
+    @discardableResult
+    func post(_ draft: BoardDraft, to group: String, from file: BoardDraftFile? = nil) -> MessageID {
+        var draft = draft
         let now = Timestamp.now()
         let id = MessageID.timeOrdered(at: now)
         draft.id = id
         let own = KeptMessage(
             offset: 0, id: id, author: name.text, time: now, subject: draft.subject.text, text: draft.text)
+        if let file { drafts[id] = (file, group) }
         console.show(.message(ChatMessage(own, group: group, isOwn: true, isCaughtUp: false, isPending: true)))
-        carryOut(follow.request(.post(group: group, draft), tag: 0))
+        if wasReady {
+            carryOut(follow.request(.post(group: group, draft), tag: Tag.typed))
+        } else {
+            early.append(.post(group: group, draft))
+        }
+        return id
     }
 
     /// After the end of the input: leaves when everything was answered.
@@ -196,16 +276,30 @@ actor BoardClient {
         if let sentence { console.show(.error(sentence)) }
         link.leave()
         memoryChange.finish()
+        for (_, draft) in drafts { keep(draft.file, draft.group) }
+        removed.finish()
         loop.hub.cancelTimer(Token.memory)
         giveRoom()
-        loop.hub.shutdown(grace: .seconds(2))
+        guard isComposing else { return shutDown() }
+        // The terminal is the editor's: it goes first.
+        editor?.terminate()
+        loop.hub.schedule(Token.editor, after: Self.editorGrace)
+    }
+
+    private func shutDown() { loop.hub.shutdown(grace: .seconds(2)) }
+
+    /// Whoever asks again does not wait for anybody's goodbye.
+    private func endAtOnce() {
+        editor?.destroy()
+        link.abort()
     }
 
     // MARK: - Events
 
     private func handle(_ event: NetEvent) {
         switch event {
-        case .signal: return finish(console.outcome)
+        case .signal(let signal): return signalled(signal)
+        case .timer(Token.editor): editor?.destroy()
         case .timer(Token.memory):
             memoryTimerIsSet = false
             memoryChange.yield()
@@ -214,6 +308,21 @@ actor BoardClient {
         }
         giveRoom()
         endIfDone()
+    }
+
+    private func signalled(_ signal: Signal) {
+        switch signal {
+        // Ctrl+C in an editor reaches everybody at the terminal and is the editor's.
+        case .interrupt where isComposing && status == nil: break
+        case .interrupt, .terminate, .hangup:
+            if status == nil { return finish(console.outcome) }
+            status = signal == .interrupt ? .interrupted : .terminated
+            endAtOnce()
+        case .windowChange: console.windowChanged()
+        case .terminalStop: console.suspend()
+        case .resumed: console.resumed()
+        case .user1: break
+        }
     }
 
     /// The end of the input has waited long enough for answers.
@@ -255,9 +364,25 @@ actor BoardClient {
             }
         }
         carryOut(follow.linkUp(dialect))
+        if dialect == .json {
+            carryOut(follow.request(.groups(after: nil, all: true), tag: Tag.silent))
+            for group in follow.groups { askForUsers(of: group) }
+        }
         let typed = early
         early = []
-        for (command, arguments) in typed { carryOut(command, arguments) }
+        for entry in typed {
+            switch entry {
+            case .command(let command, let arguments): carryOut(command, arguments)
+            case .post(let group, let draft):
+                carryOut(follow.request(.post(group: group, draft), tag: Tag.typed))
+            }
+        }
+    }
+
+    /// Who is in a group, for completion.
+    private func askForUsers(of group: String) {
+        guard link.dialect == .json else { return }
+        carryOut(follow.request(.users(group: group), tag: Tag.silent))
     }
 
     private func carryOut(_ effects: [BoardFollowMachine.Effect]) {
@@ -267,7 +392,14 @@ actor BoardClient {
                 let (isPossible, news) = link.send(request, number: number)
                 if !isPossible { carryOut(follow.impossible(number)) }
                 for item in news { handle(item) }
-            case .answer(let answer, let tag): show(answer, wasTyped: tag >= 0)
+            case .answer(let answer, let tag):
+                show(answer, wasTyped: tag >= 0)
+                switch answer {
+                case .joined(let joined): askForUsers(of: joined.group)
+                case .groups(_, _, let next?) where tag == Tag.silent:
+                    carryOut(follow.request(.groups(after: next, all: true), tag: Tag.silent))
+                default: break
+                }
             case .show(let group, let message, let isCaughtUp, let isOwn):
                 console.show(.message(ChatMessage(message, group: group, isOwn: isOwn, isCaughtUp: isCaughtUp)))
             case .event(let event): show(event)
@@ -280,7 +412,9 @@ actor BoardClient {
                     .notice("group \(displayName(group)) was begun anew at the server; its earlier posts are gone"))
             case .earlier(let group, let count):
                 console.show(.notice("\(count) earlier posts: %grouplist \(displayName(group))"))
-            case .posted(let id, let group, let state, _): show(id, group, state)
+            case .posted(let id, let group, let state, _):
+                show(id, group, state)
+                settle(id, state)
             case .remember: remember()
             }
         }
@@ -290,74 +424,5 @@ actor BoardClient {
         guard file != nil, !memoryTimerIsSet, status == nil else { return }
         memoryTimerIsSet = true
         loop.hub.schedule(Token.memory, after: Self.memoryDelay)
-    }
-
-    // MARK: - Showing
-
-    private func show(_ id: MessageID, _ group: String, _ state: BoardFollowMachine.PostState) {
-        switch state {
-        case .waiting:
-            if link.dialect == nil { console.show(.notice("this will be posted when the connection is back")) }
-        case .accepted(let offset):
-            console.show(
-                .delivery(id: id.hex, state: .accepted, note: "Message posted to group '\(group)' with ID: \(offset)"),
-                fields: ["conversation": .string(group), "offset": .integer(offset)])
-        case .unknown: console.show(.delivery(id: id.hex, state: .noanswer))
-        case .refused(let refusal):
-            console.show(
-                .delivery(id: id.hex, state: .failed, note: refusal.text),
-                fields: ["conversation": .string(group), "code": .string(refusal.code.rawValue)])
-        }
-    }
-
-    private func show(_ event: BoardEvent) {
-        switch event {
-        case .joined(let group, let name):
-            console.show(.joined(name: displayName(name), conversation: displayName(group)))
-        case .left(let group, let name):
-            console.show(.left(name: displayName(name), conversation: displayName(group)))
-        case .closing(let reason): console.show(.notice(reason))
-        case .posted: break
-        }
-    }
-
-    private func show(_ answer: BoardAnswer, wasTyped: Bool) {
-        if let refusal = answer.refusal {
-            return console.show(.error(refusal.text), fields: ["code": .string(refusal.code.rawValue)])
-        }
-        var writer = ByteWriter()
-        text.write(answer, to: &writer)
-        let lines = String(decoding: writer.bytes.dropLast(), as: UTF8.self)
-            .split(separator: "\n", omittingEmptySubsequences: false).map { SafeText(untrusted: String($0)) }
-        console.show(.answer(lines), fields: fields(of: answer))
-    }
-
-    /// The answer as its fields, for a program.
-    private func fields(of answer: BoardAnswer) -> JSONObject {
-        var writer = ByteWriter()
-        BoardJSONWriter.write(answer, operation: "", id: .null, to: &writer)
-        var object = (try? JSON(parsing: writer.bytes[...]))?.object ?? [:]
-        object["event"] = nil
-        // As good as a password, and of no use to whoever reads the output.
-        object["resume"] = nil
-        return object
-    }
-
-    /// Lines of a server that speaks text: notifications as events, all else as an answer.
-    private func show(_ lines: [SafeText]) {
-        var answer: [SafeText] = []
-        for line in lines {
-            switch BoardTextNotification(line.string) {
-            case .joined(let group, let name)?:
-                console.show(.joined(name: displayName(name), conversation: displayName(group)))
-            case .left(let group, let name)?:
-                console.show(.left(name: displayName(name), conversation: displayName(group)))
-            case .other(let group, let text)?:
-                console.show(.notice("\(displayName(group)): \(text)"), fields: ["conversation": .string(group)])
-            case nil:
-                if !BoardTextNotification.contains(line.string) { answer.append(line) }
-            }
-        }
-        if !answer.isEmpty { console.show(.answer(answer)) }
     }
 }

@@ -75,8 +75,13 @@ actor BoardErrand {
 
     /// Prepares what is to be done, and dials.
     private func begin() async {
-        guard let name = BoardName.choose(common) else {
-            return finish(.usage, "Nobody knows who you are; say it with --name NAME.")
+        let name: Nickname
+        let settings = ConsoleSettings(mode: "board", role: .report, common: common)
+        switch await NameChoice.choose(settings, given: common.name) {
+        case .name(let chosen): name = chosen
+        case .missing(let sentence): return finish(.usage, sentence)
+        // Only who is asked can leave the question.
+        case .quit: return finish(.ok)
         }
         let empty = BoardMemory(server: server, name: name)
         var memory = empty
@@ -159,6 +164,8 @@ actor BoardErrand {
 
     private func handle(_ event: NetEvent) {
         if case .signal(let signal) = event {
+            // Asked again, it does not wait for the goodbye.
+            if status != nil { link?.abort() }
             return finish(signal == .interrupt ? .interrupted : .terminated)
         }
         guard let link else { return }
@@ -242,14 +249,6 @@ actor BoardErrand {
         guard let file, let machine else { return }
         // Only join points are lost where this fails; the errand itself is done.
         try? await file.write(machine.memory.bytes)
-    }
-}
-
-/// Who the user is.
-enum BoardName {
-    /// What `--name` said, else the user's login name.
-    static func choose(_ common: CommonOptions) -> Nickname? {
-        common.name ?? Environment["USER"].flatMap { try? Nickname(validating: $0) }
     }
 }
 

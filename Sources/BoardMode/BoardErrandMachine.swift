@@ -71,7 +71,7 @@ package struct BoardErrandMachine: Sendable {
         case .groups: return work()
         case .post(let group, let draft):
             if dialect == .text, BoardRequest.post(group: group, draft).command == nil {
-                return finish(.impossible("This server takes one word as a subject."))
+                return finish(.impossible(BoardRequest.limitsOfTextPosts))
             }
             // Without an id on the wire a second attempt might be a second post.
             if dialect == .text, postWasSent { return finish(.unknown) }

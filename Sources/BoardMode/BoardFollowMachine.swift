@@ -421,7 +421,7 @@ package struct BoardFollowMachine: Sendable {
             return [.answer(.refused(refusal), tag: entry.tag)]
         }
         forget(id)
-        let reason = BoardRefusal(.notAllowed, "This server takes one word as a subject.")
+        let reason = BoardRefusal(.notAllowed, BoardRequest.limitsOfTextPosts)
         return [.posted(id, group: group, .refused(reason), tag: entry.tag)]
     }
 

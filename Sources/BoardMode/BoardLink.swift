@@ -51,6 +51,7 @@ final class BoardLink {
     /// When a session was lost last; nil before the first.
     private var lostAt: MonotonicTime?
     private var isLeaving = false
+    private var isHeld = false
 
     init(to server: Endpoint, as name: Nickname, with outbound: any Outbound) {
         self.server = server
@@ -104,6 +105,21 @@ final class BoardLink {
         outbound.close(socket)
     }
 
+    /// Goes without a goodbye.
+    func abort() {
+        isLeaving = true
+        outbound.cancelTimer(Token.retry)
+        outbound.cancelDial(token: dialToken)
+        if let socket { outbound.reset(socket) }
+    }
+
+    /// Stops reading what the server says, or goes on.
+    func hold(_ isHeld: Bool) {
+        self.isHeld = isHeld
+        guard let socket else { return }
+        if isHeld { outbound.pause(socket) } else { outbound.resume(socket) }
+    }
+
     // MARK: - Events
 
     /// What an event means for the link; nothing for one that is not the link's.
@@ -115,6 +131,7 @@ final class BoardLink {
             var machine = BoardLinkMachine(name: name, at: outbound.now)
             let effects = machine.connected()
             self.machine = machine
+            if isHeld { outbound.pause(id) }
             return [.connected(peer)] + carryOut(effects)
         case .dialFailed(token: dialToken, let error):
             retry()
@@ -133,6 +150,7 @@ final class BoardLink {
             return []
         case .timer(let token) where token & Token.machine != 0:
             guard let timer = BoardLinkMachine.Timer(rawValue: token & 0xff), var machine else { return [] }
+            if isHeld { machine.wasNotHeard(at: outbound.now) }
             let effects = machine.elapsed(timer, at: outbound.now)
             self.machine = machine
             return carryOut(effects)

@@ -118,6 +118,9 @@ package struct BoardLinkMachine: Sendable {
         return effects
     }
 
+    /// What the server has said was not read, which is not its silence.
+    package mutating func wasNotHeard(at now: MonotonicTime) { lastHeard = now - Self.pingInterval }
+
     /// Sends a request to a server that speaks JSON.
     package mutating func send(_ line: [UInt8]) -> [Effect] {
         precondition(state == .session(.json), "JSON for a server that does not speak it")

@@ -80,10 +80,17 @@ package struct BoardMemory: Equatable, Sendable {
 
     /// The name of the file: a digest (64-bit FNV-1a) of the server and the name, which may be longer than a file's name
     /// can be. The content says whose it is.
-    package var fileName: String {
+    package var fileName: String { "board-\(Self.digest(server + "\n" + name.key)).json" }
+
+    /// The name of the file in which a longer post to a group is written, without its ending.
+    package func draftName(of group: String) -> String {
+        "board-draft-\(Self.digest(server + "\n" + name.key + "\n" + nameKey(group)))"
+    }
+
+    private static func digest(_ text: String) -> String {
         var digest: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in (server + "\n" + name.key).utf8 { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-        return "board-\(Epoch(value: digest).hex).json"
+        for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        return Epoch(value: digest).hex
     }
 
     package func place(of group: String) -> BoardPlace? { places.first { $0.group == group } }

@@ -74,22 +74,36 @@ extension BoardRequest {
         }
     }
 
+    /// Why a post has no command.
+    package static let limitsOfTextPosts: SafeText =
+        "This server takes one word as a subject, and a text of one line and about 4,000 bytes."
+
     /// The command of the request for a server that speaks text, without a line end.
     ///
-    /// - Returns: nil for what text has no command for, such as a subject of several words at the original.
+    /// - Returns: nil for what text has no command for, such as a subject of several words, or a text of several lines.
     package var command: String? {
         switch self {
         case .groups: "%groups"
         case .join(let group, _): "%groupjoin \(group)"
         case .leave(let group): "%groupleave \(group)"
-        case .post(let group, let draft):
-            draft.subject.text.contains(where: \.isWhitespace)
-                ? nil : "%grouppost \(group) \(draft.subject.text) \(draft.text)"
+        case .post(let group, let draft): draft.command(to: group)
         case .users(let group): "%groupusers \(group)"
         case .read(let group, let id): "%groupmessage \(group) \(id)"
         case .list(let group, nil): "%grouplist \(group)"
         case .exit: "%exit"
         case .list, .since, .create, .ping, .help, .connect, .upgrade, .unknown, .invalid: nil
         }
+    }
+}
+
+extension BoardDraft {
+    /// The command that posts it at a server that speaks text: one line, one word as a subject, and no more than that
+    /// server reads at once.
+    fileprivate func command(to group: String) -> String? {
+        let command = "%grouppost \(group) \(subject.text) \(text)"
+        guard !subject.text.contains(where: \.isWhitespace), !text.contains(where: \.isNewline),
+            command.utf8.count < BoardInputMachine.segmentLimit
+        else { return nil }
+        return command
     }
 }

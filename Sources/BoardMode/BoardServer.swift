@@ -35,7 +35,7 @@ enum BoardTask {
     }
 
     /// Says why nothing could be begun.
-    private static func complain(_ sentence: SafeText, _ common: CommonOptions) async {
+    static func complain(_ sentence: SafeText, _ common: CommonOptions) async {
         let console = try? ChatConsole<Never>(
             ConsoleSettings(mode: "board", role: .report, common: common), commands: CommandTable([]))
         console?.show(.error(sentence))

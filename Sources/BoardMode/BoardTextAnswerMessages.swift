@@ -35,7 +35,11 @@ package struct BoardTextWriter {
             if let history = joined.history { write(history, to: &writer) }
         case .alreadyMember(let group): line("[INFO] You are already a member of group '\(group)'.", to: &writer)
         case .posted(let group, _, let offset, _, _):
-            line("[SUCCESS] Message posted to group '\(group)' with ID: \(offset)", to: &writer)
+            writer.append("[SUCCESS] Message posted to group '")
+            writer.append(utf8: group)
+            writer.append("' with ID: ")
+            writer.append(decimal: offset)
+            writer.append("\n")
         case .users(let group, let names):
             if names.isEmpty {
                 line("[INFO] No users currently in group '\(group)'.", to: &writer)
@@ -73,15 +77,15 @@ package struct BoardTextWriter {
             line("[GROUP:\(group)] [NOTIFY] User \(name) left the group.", to: &writer)
         case .posted(let group, _, let message):
             // The hot line: one for each post and group.
-            writer.append(utf8: "[GROUP:")
+            writer.append("[GROUP:")
             writer.append(utf8: group)
-            writer.append(utf8: "] [NOTIFY] New message from ")
+            writer.append("] [NOTIFY] New message from ")
             writer.append(utf8: message.author)
-            writer.append(utf8: " (ID: ")
-            writer.append(utf8: String(message.offset))
-            writer.append(utf8: ", Subject: ")
-            writer.append(utf8: message.subject ?? "")
-            writer.append(utf8: ")\n")
+            writer.append(" (ID: ")
+            writer.append(decimal: message.offset)
+            writer.append(", Subject: ")
+            if let subject = message.subject { writer.append(utf8: subject) }
+            writer.append(")\n")
         case .closing(let reason): line("[INFO] \(reason.string)", to: &writer)
         }
     }
@@ -94,9 +98,19 @@ package struct BoardTextWriter {
     }
 
     private func write(_ groups: [GroupDescription], total: Int, next: String?, to writer: inout ByteWriter) {
-        let names = groups.map(\.name).joined(separator: ", ")
-        let more = groups.count < total && next == nil ? " (+\(total - groups.count) more not displayed)" : ""
-        line("[INFO] Available Groups (\(total) total): \(names)\(more)", to: &writer)
+        writer.append("[INFO] Available Groups (")
+        writer.append(decimal: Int64(total))
+        writer.append(" total): ")
+        for (index, group) in groups.enumerated() {
+            if index > 0 { writer.append(", ") }
+            writer.append(utf8: group.name)
+        }
+        if groups.count < total && next == nil {
+            writer.append(" (+")
+            writer.append(decimal: Int64(total - groups.count))
+            writer.append(" more not displayed)")
+        }
+        writer.append("\n")
         if let next { line("[INFO] More groups: %allgroups after \(next)", to: &writer) }
     }
 

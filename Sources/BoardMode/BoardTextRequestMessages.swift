@@ -16,12 +16,26 @@ extension BoardRequest {
     package init?(text line: String) {
         var words = Words(line)
         guard let first = words.next() else { return nil }
-        let name = first.filter { $0 != "%" }.lowercased()
-        guard let command = Self.commands[name], let request = command(&words) else {
+        guard let command = Self.commands[Self.commandName(first)], let request = command(&words) else {
             self = .unknown(words.line)
             return
         }
         self = request
+    }
+
+    /// The word in lower case, without any `%`.
+    private static func commandName(_ word: String) -> String {
+        let bytes = word.utf8
+        guard bytes.count <= 15, bytes.allSatisfy({ $0 < 0x80 }) else { return word.filter { $0 != "%" }.lowercased() }
+        // So short that it needs no memory.
+        return String(unsafeUninitializedCapacity: bytes.count) { buffer in
+            var count = 0
+            for byte in bytes where byte != UInt8(ascii: "%") {
+                buffer[count] = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+                count += 1
+            }
+            return count
+        }
     }
 
     /// Reads the rest of a command; nil where the count of words is wrong.
@@ -111,14 +125,24 @@ struct Words {
     var rest: String { String(remaining) }
 
     /// Words that are left.
-    var count: Int { remaining.split(whereSeparator: \.isWhitespace).count }
+    var count: Int {
+        var rest = self
+        var count = 0
+        while rest.skip() { count += 1 }
+        return count
+    }
 
     mutating func next() -> String? {
-        guard !remaining.isEmpty else { return nil }
-        let end = remaining.firstIndex(where: \.isWhitespace) ?? remaining.endIndex
-        let word = remaining[..<end]
-        remaining = remaining[end...].trimmed
-        return String(word)
+        let before = remaining
+        guard skip() else { return nil }
+        return String(before[..<before.firstSpace])
+    }
+
+    /// Passes over the next word.
+    private mutating func skip() -> Bool {
+        guard !remaining.isEmpty else { return false }
+        remaining = remaining[remaining.firstSpace...].trimmed
+        return true
     }
 
     /// The next word where it is the only one left.
@@ -152,11 +176,39 @@ struct Words {
     }
 }
 
-extension StringProtocol where SubSequence == Substring {
+extension String {
+    /// Without white space at both ends.
+    var trimmed: Substring { self[...].trimmed }
+}
+
+extension Substring {
     /// Without white space at both ends.
     var trimmed: Substring {
+        let utf8 = utf8
+        // Bytes of ASCII answer for themselves: a character that begins with white space is white space.
+        var first = utf8.startIndex
+        while first < utf8.endIndex, utf8[first].isASCIISpace { first = utf8.index(after: first) }
+        guard first < utf8.endIndex else { return self[endIndex...] }
+        if utf8[first] < 0x80, let last = utf8.last, last < 0x80, !last.isASCIISpace { return self[first...] }
         guard let first = firstIndex(where: { !$0.isWhitespace }) else { return self[endIndex...] }
         let last = lastIndex(where: { !$0.isWhitespace })!
         return self[first...last]
     }
+
+    /// Where the first white space stands, or the end.
+    var firstSpace: Index {
+        let utf8 = utf8
+        var index = utf8.startIndex
+        while index < utf8.endIndex {
+            if utf8[index].isASCIISpace { return index }
+            guard utf8[index] < 0x80 else { return firstIndex(where: \.isWhitespace) ?? endIndex }
+            index = utf8.index(after: index)
+        }
+        return endIndex
+    }
+}
+
+extension UInt8 {
+    /// What `Character.isWhitespace` says of a character of ASCII.
+    fileprivate var isASCIISpace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }

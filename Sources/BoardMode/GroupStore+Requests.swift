@@ -173,7 +173,8 @@ extension GroupStore {
         }
         let time = Timestamp.now()
         let post = PendingPost(
-            conversation: groups[group].conversation, id: draft.id ?? .timeOrdered(at: time), author: name,
+            conversation: groups[group].conversation, id: draft.id ?? .timeOrdered(at: time, using: &randomness),
+            author: name,
             draft: draft, time: time)
         offer(.post(post), group, reply, connection)
         return nil
@@ -249,6 +250,10 @@ extension MessageID {
     /// index of the log, and 80 random bits.
     static func timeOrdered(at time: Timestamp) -> MessageID {
         var generator = SystemRandomNumberGenerator()
+        return timeOrdered(at: time, using: &generator)
+    }
+
+    static func timeOrdered(at time: Timestamp, using generator: inout some RandomNumberGenerator) -> MessageID {
         let milliseconds = UInt64(clamping: time.microseconds / 1_000)
         return MessageID(high: milliseconds << 16 | generator.next() & 0xffff, low: generator.next())
     }

@@ -40,7 +40,7 @@ extension GroupStore {
                 storageFails = false
                 report(.storageWorks)
             }
-            for (queued, outcome) in zip(batch, outcomes) { committed(queued, outcome) }
+            committed(batch, outcomes)
         case .failure(let error):
             if !storageFails {
                 storageFails = true
@@ -53,9 +53,22 @@ extension GroupStore {
         endIfDone()
     }
 
+    private func committed(_ batch: [QueuedChange], _ outcomes: [BoardOutcome]) {
+        var posts: [CommittedPost] = []
+        for (queued, outcome) in zip(batch, outcomes) {
+            guard case .posted(let message, let isRepeat) = outcome else {
+                posted(&posts)
+                committed(queued, outcome)
+                continue
+            }
+            posts.append(CommittedPost(queued: queued, message: message, isRepeat: isRepeat))
+        }
+        posted(&posts)
+    }
+
     private func committed(_ queued: QueuedChange, _ outcome: BoardOutcome) {
         switch outcome {
-        case .posted(let message, let isRepeat): posted(message, isRepeat, queued)
+        case .posted: preconditionFailure("posts are answered together")
         case .idTaken:
             answer(queued, .refused(BoardRefusal(.idTaken, "Another post has this id; make a new one.")))
         case .granted(let secret, let firstVisible, let isResumed):
@@ -70,16 +83,77 @@ extension GroupStore {
         }
     }
 
-    private func posted(_ message: KeptMessage, _ isRepeat: Bool, _ queued: QueuedChange) {
-        let title = table.groups[queued.group].name.text
-        let epoch = table.groups[queued.group].epoch
-        if !isRepeat {
-            table.posted(message.offset, in: queued.group)
-            if groups[queued.group].recent.count == Self.recentPosts { groups[queued.group].recent.removeFirst() }
-            groups[queued.group].recent.append(message.withoutText)
-            notify(.posted(group: title, epoch: epoch, message), queued.group, except: queued.origin)
+    /// A post that is on the disk, and who waits for the answer.
+    struct CommittedPost {
+        let queued: QueuedChange
+        let message: KeptMessage
+        let isRepeat: Bool
+    }
+
+    /// Tells the members of posts that follow one another, and then their authors: what the members get of one commit
+    /// lies in one piece, and costs them one send, however many posts it holds.
+    private func posted(_ posts: inout [CommittedPost]) {
+        guard !posts.isEmpty else { return }
+        var byGroup: [(group: Int, posts: [CommittedPost])] = []
+        for post in posts where !post.isRepeat {
+            let group = post.queued.group
+            table.posted(post.message.offset, in: group)
+            if groups[group].recent.count == Self.recentPosts { groups[group].recent.removeFirst() }
+            groups[group].recent.append(post.message.withoutText)
+            if let last = byGroup.indices.last, byGroup[last].group == group {
+                byGroup[last].posts.append(post)
+            } else if let place = byGroup.firstIndex(where: { $0.group == group }) {
+                byGroup[place].posts.append(post)
+            } else {
+                byGroup.append((group, [post]))
+            }
         }
-        answer(queued, .posted(group: title, epoch: epoch, offset: message.offset, id: message.id, time: message.time))
+        for entry in byGroup { notify(entry.posts, entry.group) }
+        for post in posts {
+            let group = table.groups[post.queued.group]
+            answer(
+                post.queued,
+                .posted(
+                    group: group.name.text, epoch: group.epoch, offset: post.message.offset, id: post.message.id,
+                    time: post.message.time))
+        }
+        posts.removeAll(keepingCapacity: true)
+    }
+
+    private func notify(_ posts: [CommittedPost], _ group: Int) {
+        tell(posts, groups[group].textAudience, .text, group)
+        tell(posts, groups[group].jsonAudience, .json, group)
+    }
+
+    private func tell(
+        _ posts: [CommittedPost], _ audience: [SocketID], _ dialect: BoardConnectionMachine.Dialect, _ group: Int
+    ) {
+        if audience.isEmpty || (audience.count == 1 && posts.allSatisfy { $0.queued.origin == audience[0] }) { return }
+        let title = table.groups[group].name.text
+        let epoch = table.groups[group].epoch
+        // Where each event ends, from the begin of the payload.
+        var ends: [Int] = []
+        ends.reserveCapacity(posts.count)
+        let payload = outbound.encode { writer in
+            let start = writer.count
+            for post in posts {
+                write(.posted(group: title, epoch: epoch, post.message), dialect, to: &writer)
+                ends.append(writer.count - start)
+            }
+        }
+        let authors = Set(posts.compactMap(\.queued.origin))
+        guard authors.count > 1 else { return outbound.send(payload, to: audience, except: authors.first) }
+        outbound.send(payload, to: audience.filter { !authors.contains($0) }, except: nil)
+        for id in audience where authors.contains(id) {
+            // An author gets what the others wrote: the pieces between their own.
+            var begin = 0
+            for (index, post) in posts.enumerated() where post.queued.origin == id {
+                let end = index == 0 ? 0 : ends[index - 1]
+                if begin < end { outbound.send(payload.part(begin..<end), to: id) }
+                begin = ends[index]
+            }
+            if begin < payload.count { outbound.send(payload.part(begin..<payload.count), to: id) }
+        }
     }
 
     private func created(_ conversation: Conversation, _ queued: QueuedChange) {
@@ -189,5 +263,12 @@ extension GroupStore {
 extension KeptMessage {
     var withoutText: KeptMessage {
         KeptMessage(offset: offset, id: id, author: author, time: time, subject: subject, text: "")
+    }
+}
+
+extension Payload {
+    /// A part of the bytes, counted from their begin.
+    fileprivate func part(_ range: Range<Int>) -> Payload {
+        Payload(start: start + range.lowerBound, end: start + range.upperBound, turn: turn)
     }
 }

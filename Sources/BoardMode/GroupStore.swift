@@ -112,6 +112,9 @@ package actor GroupStore {
 
     /// True after a commit has failed, until one succeeds.
     var storageFails = false
+    /// Where ids come from for posts whose authors make none.
+    var randomness = BufferedRandomness()
+
     /// Set once: nothing new is taken.
     var isEnding = false
     /// Changes and pages that were taken and not answered.
@@ -341,7 +344,7 @@ package actor GroupStore {
         outbound.send(outbound.encode(body), to: connection.id)
     }
 
-    private func write(_ event: BoardEvent, _ dialect: BoardConnectionMachine.Dialect, to writer: inout ByteWriter) {
+    func write(_ event: BoardEvent, _ dialect: BoardConnectionMachine.Dialect, to writer: inout ByteWriter) {
         switch dialect {
         case .text: text.write(event, to: &writer)
         case .json: BoardJSONWriter.write(event, to: &writer)

@@ -21,11 +21,15 @@ package final class Committer<Item: Sendable> {
     }
 
     private let limits: Limits
-    private var waiting: [(item: Item, size: Int)] = []
+    private var waiting: [Item] = []
+    private var sizes: [Int] = []
     /// Items at the front of `waiting` that were taken already.
     private var taken = 0
     private var waitingBytes = 0
     private var isFinishing = false
+
+    /// True while the runner will look at what waits before it sleeps: waking it costs more than an item does.
+    private var isAwake = false
 
     /// One element wakes the runner for all that waits; a second one while it is awake says nothing new.
     private let wake: AsyncStream<Void>
@@ -50,9 +54,13 @@ package final class Committer<Item: Sendable> {
     package func offer(_ item: Item, size: Int) -> Bool {
         guard !isFinishing, count < limits.waitingItems, count == 0 || waitingBytes + size <= limits.waitingBytes
         else { return false }
-        waiting.append((item, size))
+        waiting.append(item)
+        sizes.append(size)
         waitingBytes += size
-        waker.yield()
+        if !isAwake {
+            isAwake = true
+            waker.yield()
+        }
         return true
     }
 
@@ -65,6 +73,7 @@ package final class Committer<Item: Sendable> {
                 let outcome = await commit(batch)
                 committed(batch, outcome)
             }
+            isAwake = false
             if isFinishing { break }
         }
     }
@@ -78,21 +87,31 @@ package final class Committer<Item: Sendable> {
     private func takeBatch() -> [Item]? {
         guard taken < waiting.count else {
             waiting.removeAll(keepingCapacity: waiting.capacity <= limits.batchItems)
+            sizes.removeAll(keepingCapacity: sizes.capacity <= limits.batchItems)
             taken = 0
             return nil
         }
-        var batch: [Item] = []
-        var size = 0
-        while taken < waiting.count, batch.count < limits.batchItems {
-            let next = waiting[taken]
-            if !batch.isEmpty && size + next.size > limits.batchBytes { break }
-            batch.append(next.item)
-            size += next.size
-            taken += 1
+        if taken == 0, waiting.count <= limits.batchItems, waitingBytes <= limits.batchBytes {
+            // All of it, as it is.
+            var batch: [Item] = []
+            swap(&batch, &waiting)
+            sizes.removeAll(keepingCapacity: true)
+            waitingBytes = 0
+            return batch
         }
+        var end = taken
+        var size = 0
+        while end < waiting.count, end - taken < limits.batchItems {
+            if end > taken && size + sizes[end] > limits.batchBytes { break }
+            size += sizes[end]
+            end += 1
+        }
+        let batch = Array(waiting[taken..<end])
+        taken = end
         waitingBytes -= size
         if taken > limits.waitingItems {
             waiting.removeFirst(taken)
+            sizes.removeFirst(taken)
             taken = 0
         }
         return batch

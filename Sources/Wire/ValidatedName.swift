@@ -31,6 +31,13 @@ extension ValidatedName {
         guard !text.isEmpty else { throw .empty(noun) }
         let bytes = text.utf8.count
         guard bytes <= mostBytes else { throw .tooManyBytes(noun, most: mostBytes, excess: bytes - mostBytes) }
+        // Nearly every name: a character a byte, and none that cannot be shown.
+        if isPrintableASCII(text), bytes <= mostCharacters {
+            let space = UInt8(ascii: " ")
+            guard text.utf8.first != space, text.utf8.last != space else { throw .spaceAtEdge(noun) }
+            if !allowsSpaces, text.utf8.contains(space) { throw .space(noun, SafeText(untrusted: text)) }
+            return
+        }
         let characters = text.count
         guard characters <= mostCharacters else {
             throw .tooManyCharacters(noun, most: mostCharacters, excess: characters - mostCharacters)
@@ -41,6 +48,11 @@ extension ValidatedName {
         guard !text.first!.isWhitespace, !text.last!.isWhitespace else { throw .spaceAtEdge(noun) }
         if !allowsSpaces, text.contains(where: \.isWhitespace) { throw .space(noun, shown) }
     }
+}
+
+private func isPrintableASCII(_ text: String) -> Bool {
+    var text = text
+    return text.withUTF8 { WordSearch.isPrintableASCII($0) }
 }
 
 /// The name of a person.

@@ -135,7 +135,7 @@ struct BoardErrandMachineTests {
         #expect(post.linkUp(.text) == [.finish(.unknown)])
         let words = BoardDraft(id: Self.id, subject: try! Subject(validating: "two words"), text: "t")
         var other = machine(.post(group: "main", words))
-        #expect(other.linkUp(.text) == [.finish(.impossible("This server takes one word as a subject."))])
+        #expect(other.linkUp(.text) == [.finish(.impossible(BoardRequest.limitsOfTextPosts))])
     }
 }
 
