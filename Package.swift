@@ -88,7 +88,7 @@ let package = Package(
             uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
             "RoomsModeTests",
-            uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport"]),
+            uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
             "CommandsTests",
             uses: [

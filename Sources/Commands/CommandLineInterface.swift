@@ -3,6 +3,7 @@ import BoardMode
 package import Console
 import P2PMode
 import Platform
+import RoomsMode
 import UDPMode
 import Wire
 
@@ -41,13 +42,8 @@ package enum CommandLineInterface {
         case .board(let options, let common): return await runBoard(options, common: common)
         case .udp(let options, let common): return await runUDP(options, common: common)
         case .bench(let options): return await runBench(options)
-        case .rooms: return notInThisBuild("rooms")
+        case .rooms(let options, let common): return await runRooms(options, common: common)
         }
-    }
-
-    private static func notInThisBuild(_ mode: StaticString) -> ExitStatus {
-        try? StandardStream.error.write("chat \(mode.description): this build does not hold it yet.\n")
-        return .internalError
     }
 
     private static func show(_ text: String) -> ExitStatus {

@@ -1,6 +1,8 @@
-/// All commands. A mode is in the table once it can be run.
+/// All commands.
 enum CommandTree {
-    static let modes: [CommandSpec] = [P2PCommand.spec, BoardCommand.spec, UDPCommand.spec]
+    static let modes: [CommandSpec] = [
+        P2PCommand.spec, BoardCommand.spec, UDPCommand.spec, RoomsCommand.spec,
+    ]
 
     static let root: CommandSpec = CommandSpec(
         "chat", summary: "talk in the terminal, with or without a server",

@@ -184,15 +184,25 @@ package actor RoomManager {
 
     // MARK: - Turns
 
-    /// Consumes turns until they end, and carries out what the disk is needed for.
-    package func run(_ turns: some AsyncSequence<[NetEvent], Never>) async {
+    /// Consumes the turns of a hub until they end, and carries out what the disk is needed for.
+    package func run(_ hub: Hub) async {
         restore()
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.storeChanges() }
+            await hub.forEachTurn(of: self) { $0.handle($1) }
+            committer.finish()
+            finishReading()
+        }
+    }
+
+    /// Nobody asks for pages any more.
+    package func finishReading() { reader.finish() }
+
+    /// Writes what has to be kept and reads what is asked for, until the end.
+    package func storeChanges() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.commitChanges() }
             group.addTask { await self.readPages() }
-            for await turn in turns { handle(turn) }
-            committer.finish()
-            reader.finish()
         }
     }
 

@@ -5,11 +5,8 @@ import Wire
 
 @testable import Commands
 
-/// Until rooms can be run they are not in the table of the program, so they have a table of their own here.
 private func parseRooms(_ words: [String], _ environment: [String: String] = [:]) throws(UsageError) -> Invocation {
-    let root = CommandSpec("chat", summary: "talk", subcommands: [RoomsCommand.spec])
-    var parser = ArgumentParser(root: root, environment: { environment[$0] })
-    return try parser.parse(words)
+    try CommandLineInterface.parse(words, environment: { environment[$0] })
 }
 
 private func words(_ line: String) -> [String] { line.split(separator: " ").map(String.init) }

@@ -1,0 +1,176 @@
+import Console
+import Delivery
+import Glibc
+import Net
+import Platform
+import Store
+import Wire
+
+/// `chat rooms export` and `chat rooms import`.
+///
+/// It reads and writes files in the loop's thread: nothing else happens there meanwhile.
+actor RoomsFileTask {
+    private let loop: EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let common: CommonOptions
+
+    init(loop: EventLoop, common: CommonOptions) {
+        self.loop = loop
+        self.common = common
+    }
+
+    func exportState(to path: String) async -> ExitStatus {
+        await run { store in
+            let file = try await RoomsStorage.exportState(from: store)
+            let now = Timestamp.now()
+            let bytes = file.bytes(savedAt: now, utcOffset: localUTCOffset(at: now)) + [UInt8(ascii: "\n")]
+            let members = file.rooms.reduce(0) { $0 + $1.members.count }
+            guard path != "-" else {
+                // It is ASCII without control characters but for the last.
+                try StandardStream.output.write(SafeText(untrustedBlock: String(decoding: bytes, as: UTF8.self)))
+                return nil
+            }
+            try PrivateFile.writeAtomically(bytes, to: path)
+            return "\(Self.counted(file.rooms.count, members)) exported to \(path)"
+        }
+    }
+
+    func importState(from path: String) async -> ExitStatus {
+        await run { store in
+            let bytes = try Self.read(path)
+            let file = try RoomStateFile(parsing: bytes[...])
+            let summary = try await RoomsStorage.importState(file, into: store)
+            var sentence: SafeText = "\(Self.counted(summary.rooms, summary.members)) imported"
+            if summary.known > 0 { sentence += "; \(summary.known) members were there already" }
+            if summary.taken > 0 { sentence += "; \(summary.taken) members have a name that is in use in the room" }
+            if file.unusable > 0 { sentence += "; \(file.unusable) entries have a name or a token that is none" }
+            return sentence
+        }
+    }
+
+    private static func counted(_ rooms: Int, _ members: Int) -> SafeText {
+        "\(rooms) \(rooms == 1 ? "room" : "rooms") and \(members) \(members == 1 ? "member" : "members") \(rooms + members == 1 ? "was" : "were")"
+    }
+
+    private static func read(_ path: String) throws -> [UInt8] {
+        guard path == "-" else {
+            guard let bytes = try PrivateFile.read(path, limit: RoomStateFile.sizeLimit) else {
+                throw SystemError(call: "open", code: ENOENT)
+            }
+            return bytes
+        }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = try systemCall("read") { Glibc.read(0, &buffer, buffer.count) }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+            if bytes.count > RoomStateFile.sizeLimit {
+                throw PrivateFile.Failure.tooLarge(limit: RoomStateFile.sizeLimit)
+            }
+        }
+    }
+
+    private func run(_ body: (MessageStore) async throws -> SafeText?) async -> ExitStatus {
+        guard
+            let console = try? ChatConsole<Never>(
+                ConsoleSettings(mode: "rooms", role: .report, common: common), commands: CommandTable([]))
+        else { return .internalError }
+        var status = ExitStatus.ok
+        do {
+            let path = try DataDirectory(option: common.dataDirectory).file("rooms.db")
+            let store = try await MessageStore.open(path: path, schema: RoomsStorage.schema)
+            do {
+                if let sentence = try await body(store) { console.show(.notice(sentence)) }
+            } catch {
+                await store.close()
+                throw error
+            }
+            await store.close()
+        } catch {
+            console.show(.error(RoomsFailure.sentence(of: error)))
+            status = RoomsFailure.status(of: error)
+        }
+        loop.hub.shutdown(grace: .zero)
+        await console.finish()
+        return status
+    }
+}
+
+extension RoomsStorage {
+    /// What an import has brought.
+    struct ImportSummary: Sendable, Equatable {
+        /// New rooms and new members.
+        var rooms = 0
+        var members = 0
+        /// Members whose token was there.
+        var known = 0
+        /// Members whose name somebody else has in the room.
+        var taken = 0
+    }
+
+    static func exportState(from store: MessageStore) async throws(StoreError) -> RoomStateFile {
+        try await store.read { (transaction) throws(StoreError) in
+            var file = RoomStateFile()
+            file.rooms = try readRooms(in: transaction).map { room in
+                RoomStateFile.Room(
+                    name: room.conversation.name, createdAt: room.createdAt,
+                    members: room.members.map {
+                        .init(name: $0.name, token: $0.token, isHost: $0.isHost, address: $0.address)
+                    })
+            }
+            return file
+        }
+    }
+
+    /// Adds what is not there, in one transaction. A room that is there keeps its host and its history.
+    static func importState(
+        _ file: RoomStateFile, into store: MessageStore
+    ) async throws(StoreError) -> ImportSummary {
+        try await store.write { (transaction) throws(StoreError) in
+            var summary = ImportSummary()
+            var known = try readRooms(in: transaction)
+            var tokens = Set(known.flatMap { $0.members.map(\.token) })
+            var generator = SystemRandomNumberGenerator()
+            for room in file.rooms {
+                let index: Int
+                let isNew: Bool
+                if let place = known.firstIndex(where: { nameKey($0.conversation.name) == nameKey(room.name) }) {
+                    (index, isNew) = (place, false)
+                } else {
+                    let conversation = try create(
+                        room.name, createdAt: room.createdAt, epoch: .random(using: &generator), nextOffset: 0,
+                        in: transaction)
+                    (index, isNew) = (known.count, true)
+                    known.append(
+                        StoredRoom(
+                            conversation: conversation, createdAt: room.createdAt, topic: "", members: [], recent: [],
+                            reserved: 0..<0))
+                    summary.rooms += 1
+                }
+                // The token is of a room by its exact name.
+                let isSame = known[index].conversation.name == room.name
+                for member in room.members {
+                    if tokens.contains(member.token) {
+                        summary.known += 1
+                        continue
+                    }
+                    guard isSame, !known[index].members.contains(where: { nameKey($0.name) == nameKey(member.name) })
+                    else {
+                        summary.taken += 1
+                        continue
+                    }
+                    let stored = Member(
+                        name: member.name, token: member.token, isHost: member.isHost && isNew, isExtended: false,
+                        address: member.address)
+                    try keep(stored, of: known[index].conversation.id, in: transaction)
+                    tokens.insert(member.token)
+                    known[index].members.append(stored)
+                    summary.members += 1
+                }
+            }
+            return summary
+        }
+    }
+}
