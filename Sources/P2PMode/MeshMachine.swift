@@ -126,7 +126,9 @@ package struct MeshMachine: Sendable {
     var wakeAt: MonotonicTime?
     var isQuitting = false
 
-    var links: [LinkID: Link] = [:]
+    var links: [LinkID: Link] = [:] { didSet { knownOriginals = nil } }
+    /// What `originalGroups` has found; nil once a connection has changed since.
+    var knownOriginals: OriginalGroups?
     /// The connection to each neighbour, by node: sorted, so that every run does the same.
     var neighbours: [(node: NodeID, link: LinkID)] = []
     /// Neighbours that were told as connected. One connection that takes another's place is no news.
