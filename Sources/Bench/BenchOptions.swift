@@ -6,6 +6,10 @@ package struct BenchOptions: Sendable, Equatable {
         case p2p
         case board
         case udp
+        case rooms
+
+        /// Whether its messages are datagrams.
+        var usesDatagrams: Bool { self == .udp || self == .rooms }
     }
 
     package enum Load: Sendable, Equatable {
@@ -45,13 +49,16 @@ package struct BenchOptions: Sendable, Equatable {
     package var groups: Int
     /// The server keeps what it is sent, in a folder that goes when it ends.
     package var isDurable: Bool
-    /// Nil for a server of its own.
+    /// Nil for a server of its own; of rooms, where it takes connections.
     package var server: Endpoint?
+    /// Where a given server of rooms takes datagrams.
+    package var datagramPort: UInt16?
     package var json: Bool
 
     package init(
         mode: Mode, members: Int = 100, senders: Int = 1, load: Load = .saturating, work: Work = .messages,
         size: Int = 100, seconds: Int = 5, groups: Int = 1, isDurable: Bool = false, server: Endpoint? = nil,
+        datagramPort: UInt16? = nil,
         json: Bool = false
     ) {
         self.mode = mode
@@ -64,6 +71,7 @@ package struct BenchOptions: Sendable, Equatable {
         self.groups = groups
         self.isDurable = isDurable
         self.server = server
+        self.datagramPort = datagramPort
         self.json = json
     }
 
@@ -75,7 +83,7 @@ package struct BenchOptions: Sendable, Equatable {
         switch mode {
         case .p2p: return members
         case .board where work == .requests: return 0
-        case .board, .udp:
+        case .board, .udp, .rooms:
             let group = group(of: sender)
             return (members - group + groups - 1) / groups - 1
         }

@@ -40,6 +40,8 @@ actor LoadGenerator {
     private let hub: Hub
     private let options: BenchOptions
     private let target: Endpoint
+    /// Of rooms: where datagrams go.
+    private let datagramPort: UInt16?
     /// Of a server of our own.
     private let pid: Int32?
     /// What is typed at a p2p node is written here.
@@ -51,6 +53,8 @@ actor LoadGenerator {
     private var memberOfSlot: [Int] = []
     private var begun = 0
     private var ready = 0
+    /// Members that have their token; rooms.
+    private var opened = 0
     private var lastReady = MonotonicTime(nanoseconds: 0)
     private var address: SocketAddress?
     private let groups: [String]
@@ -90,13 +94,14 @@ actor LoadGenerator {
     }
 
     init(
-        loop: EventLoop, options: BenchOptions, target: Endpoint, pid: Int32?, input: Int32?,
+        loop: EventLoop, options: BenchOptions, target: Endpoint, datagramPort: UInt16?, pid: Int32?, input: Int32?,
         progress: @escaping @Sendable (SafeText) -> Void
     ) {
         self.loop = loop
         hub = loop.hub
         self.options = options
         self.target = target
+        self.datagramPort = datagramPort
         self.pid = pid
         self.input = input
         self.progress = progress
@@ -121,8 +126,8 @@ actor LoadGenerator {
         if let account = account() { result.residentAtStart = account.resident }
         lastReady = hub.now
         hub.schedule(Self.tickTimer, after: Self.tick)
-        if options.mode == .udp {
-            hub.resolve(target, token: 0)
+        if options.mode.usesDatagrams {
+            hub.resolve(datagramTarget, token: 0)
         } else {
             beginMore()
         }
@@ -144,12 +149,7 @@ actor LoadGenerator {
 
     private func handle(_ event: NetEvent) {
         switch event {
-        case .connected(let id, let token, _):
-            assign(id, to: token)
-            members[token].stage = .signingIn
-            if options.mode == .board {
-                send(to: token) { Traffic.boardHello("m\(token)", to: &$0) }
-            }
+        case .connected(let id, let token, _): connected(id, token)
         case .dialFailed(_, let error): fail(.cannotConnect(error.message))
         case .received(let id, let bytes): received(bytes, by: memberOfSlot[Int(id.slot)])
         case .datagrams(let id, let batch):
@@ -160,7 +160,10 @@ actor LoadGenerator {
                 datagram.bytes.withUnsafeBytes { heardDatagram($0, by: member, at: now) }
             }
         case .inputEnded(let id): hub.close(id)
-        case .closed(_, let reason): if !isEnding { fail(.disconnected(reason.message)) }
+        case .closed(let id, let reason):
+            // A handshake of rooms ends with the connection.
+            let isOver = options.mode == .rooms && members[memberOfSlot[Int(id.slot)]].stage != .signingIn
+            if !isEnding && !isOver { fail(.disconnected(reason.message)) }
         case .resolved(_, let answer):
             switch answer {
             case .success(let addresses):
@@ -177,11 +180,32 @@ actor LoadGenerator {
         }
     }
 
+    private func connected(_ id: SocketID, _ member: Int) {
+        members[member].stage = .signingIn
+        switch options.mode {
+        case .p2p, .udp: assign(id, to: member)
+        case .board:
+            assign(id, to: member)
+            send(to: member) { Traffic.boardHello(name(member), to: &$0) }
+        case .rooms:
+            note(member, of: id)
+            let room = groups[options.group(of: member)]
+            // The first of a room opens it.
+            let operation: UInt8 = member < options.groups ? 1 : 2
+            let name = name(member)
+            hub.send(hub.encode { Traffic.tcrpRequest(operation, room: room, name: name, to: &$0) }, to: id)
+        }
+    }
+
     private func assign(_ id: SocketID, to member: Int) {
+        note(member, of: id)
+        members[member].socket = id
+    }
+
+    private func note(_ member: Int, of id: SocketID) {
         let slot = Int(id.slot)
         while memberOfSlot.count <= slot { memberOfSlot.append(-1) }
         memberOfSlot[slot] = member
-        members[member].socket = id
     }
 
     private func fail(_ error: BenchError) {
@@ -194,7 +218,7 @@ actor LoadGenerator {
         guard !isEnding else { return }
         isEnding = true
         hub.cancelTimer(Self.tickTimer)
-        for member in members { if let socket = member.socket, options.mode == .udp { hub.close(socket) } }
+        for member in members { if let socket = member.socket, options.mode.usesDatagrams { hub.close(socket) } }
         hub.shutdown(grace: .zero)
     }
 
@@ -202,7 +226,9 @@ actor LoadGenerator {
 
     /// Lets the next members begin, not all at once.
     private func beginMore() {
-        while begun < members.count, begun - ready < Self.atOnce, !isEnding {
+        // The first members of rooms open them; the others find them there.
+        let limit = options.mode == .rooms && opened < options.groups ? options.groups : members.count
+        while begun < limit, begun - max(ready, opened) < Self.atOnce, !isEnding {
             let member = begun
             begun += 1
             members[member].stage = .connecting
@@ -235,11 +261,48 @@ actor LoadGenerator {
         }
     }
 
+    private var datagramTarget: Endpoint {
+        datagramPort.map { target.replacing(port: $0) } ?? target
+    }
+
+    /// A member of rooms has its token: from here on it talks by datagrams.
+    private func entered(_ member: Int, _ token: String) {
+        guard !token.isEmpty else { return fail(.refused("a member may not enter the room")) }
+        guard let address, members[member].stage == .signingIn else { return }
+        do throws(SystemError) {
+            let ip = try Hub.localAddress(towards: address)
+            let (id, _) = try hub.bindDatagram(on: SocketAddress(ip: ip, port: 0))
+            assign(id, to: member)
+        } catch {
+            return fail(.system(error))
+        }
+        members[member].metadata = Traffic.ucrpHeader(room: groups[options.group(of: member)], token: token)
+        members[member].stage = .joining
+        opened += 1
+        lastReady = hub.now
+        ask(member)
+        if opened < members.count { return beginMore() }
+        // The first of each room is never told of itself.
+        for first in 0..<options.groups { joined(first) }
+    }
+
+    /// Says in a room that one is there, so that the others know that they are.
+    private func probe() {
+        for first in 0..<options.groups {
+            let header = members[first].metadata
+            send(to: first) {
+                $0.append(contentsOf: header)
+                $0.append(Traffic.probe)
+            }
+        }
+    }
+
     /// The names of one run do not meet those of another at the same server.
     private func name(_ member: Int) -> String { options.server == nil ? "m\(member)" : "m\(getpid())-\(member)" }
 
     /// Asks, or asks again, for what a member of udp needs next.
     private func ask(_ member: Int) {
+        if options.mode == .rooms { return register(member) }
         members[member].asked = hub.now
         let group = groups[options.group(of: member)]
         switch members[member].stage {
@@ -248,6 +311,16 @@ actor LoadGenerator {
             request(member, "create_group") { $0.string(group) }
             request(member, "join_group") { $0.string(group) }
         case .waiting, .connecting, .ready: break
+        }
+    }
+
+    /// Registers a member of rooms again until it hears something; no answer comes to that.
+    private func register(_ member: Int) {
+        members[member].asked = hub.now
+        let header = members[member].metadata
+        send(to: member) {
+            $0.append(contentsOf: header)
+            $0.append("__REGISTER__")
         }
     }
 
@@ -267,6 +340,7 @@ actor LoadGenerator {
             let group = groups[options.group(of: member)]
             send(to: member) { Traffic.boardJoin(group, to: &$0) }
         case .udp: ask(member)
+        case .rooms: break
         }
     }
 
@@ -325,15 +399,20 @@ actor LoadGenerator {
         var offset = 0
         while true {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-            guard let length = options.mode == .p2p ? Traffic.p2pFrame(rest) : Traffic.boardFrame(rest) else {
-                return offset
-            }
+            let found =
+                switch options.mode {
+                case .p2p: Traffic.p2pFrame(rest)
+                case .board: Traffic.boardFrame(rest)
+                case .rooms, .udp: Traffic.tcrpFrame(rest)
+                }
+            guard let length = found else { return offset }
             let frame = UnsafeRawBufferPointer(rebasing: rest[..<length])
             offset += length
-            if options.mode == .p2p {
+            switch options.mode {
+            case .p2p:
                 if members[member].stage == .ready { message(frame, by: member, at: now) } else { signedIn(member) }
-            } else {
-                heardLine(frame, by: member, at: now)
+            case .board: heardLine(frame, by: member, at: now)
+            case .rooms, .udp: if let token = Traffic.tcrpToken(frame) { entered(member, token) }
             }
         }
     }
@@ -351,6 +430,11 @@ actor LoadGenerator {
     }
 
     private func heardDatagram(_ datagram: UnsafeRawBufferPointer, by member: Int, at now: MonotonicTime) {
+        if options.mode == .rooms {
+            // Whatever it hears, the server knows where it is.
+            if members[member].stage == .ready { message(datagram, by: member, at: now) } else { joined(member) }
+            return
+        }
         switch Traffic.udpHeard(datagram) {
         case .message:
             message(datagram, by: member, at: now)
@@ -441,6 +525,12 @@ actor LoadGenerator {
         case (.board, .requests):
             members[mark.sender].due.append(mark.due)
             send(to: mark.sender) { Traffic.boardRead(group, to: &$0) }
+        case (.rooms, _):
+            let header = members[mark.sender].metadata
+            send(to: mark.sender) {
+                $0.append(contentsOf: header)
+                self.text.append(mark, to: &$0)
+            }
         case (.udp, _):
             request(mark.sender, "group_message") { json in
                 json.object { json in
@@ -455,7 +545,7 @@ actor LoadGenerator {
     private func send(to member: Int, _ body: (inout ByteWriter) -> Void) {
         guard let socket = members[member].socket else { return }
         let payload = hub.encode(body)
-        if options.mode == .udp {
+        if options.mode.usesDatagrams {
             if let address { hub.send(payload, to: address, from: socket) }
         } else {
             hub.send(payload, to: socket)
@@ -478,9 +568,10 @@ actor LoadGenerator {
     private func look() {
         if ready < members.count {
             if hub.now - lastReady >= Self.patience { return fail(.notReady(missing: members.count - ready)) }
-            guard options.mode == .udp else { return }
+            guard options.mode.usesDatagrams else { return }
+            if options.mode == .rooms, opened == members.count { probe() }
             for member in members.indices
-            where members[member].stage == .signingIn || members[member].stage == .joining {
+            where members[member].stage == .joining || (options.mode == .udp && members[member].stage == .signingIn) {
                 if hub.now - members[member].asked >= Self.repeatTime { ask(member) }
             }
         } else if measuredFrom != nil, hub.now >= nextReport {

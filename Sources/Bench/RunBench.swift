@@ -28,12 +28,16 @@ private func say(_ sentence: SafeText) {
 }
 
 private func measure(_ options: BenchOptions) async throws(BenchError) -> BenchResult {
-    if let server = options.server { return try await load(options, target: server, server: nil) }
+    if let server = options.server {
+        return try await load(options, target: server, datagramPort: options.datagramPort, server: nil)
+    }
     let server = try ServerProcess(options.serverArguments, isDurable: options.isDurable)
-    let address = try await server.address()
+    let addresses = try await server.addresses(count: options.mode == .rooms ? 2 : 1)
     let result: Result<BenchResult, BenchError>
     do throws(BenchError) {
-        result = .success(try await load(options, target: Endpoint(address), server: server))
+        result = .success(
+            try await load(
+                options, target: Endpoint(addresses[0]), datagramPort: addresses.last?.port, server: server))
     } catch {
         result = .failure(error)
     }
@@ -42,7 +46,7 @@ private func measure(_ options: BenchOptions) async throws(BenchError) -> BenchR
 }
 
 private func load(
-    _ options: BenchOptions, target: Endpoint, server: ServerProcess?
+    _ options: BenchOptions, target: Endpoint, datagramPort: UInt16?, server: ServerProcess?
 ) async throws(BenchError) -> BenchResult {
     let pid = server?.pid
     let input = server?.input
@@ -50,7 +54,8 @@ private func load(
     do throws(SystemError) {
         result = try await EventLoop.with(name: "load") { loop in
             let generator = LoadGenerator(
-                loop: loop, options: options, target: target, pid: pid, input: input, progress: say)
+                loop: loop, options: options, target: target, datagramPort: datagramPort, pid: pid, input: input,
+                progress: say)
             do throws(BenchError) {
                 return .success(try await generator.run())
             } catch {
@@ -71,6 +76,7 @@ extension BenchOptions {
             case .p2p: ["p2p", "0", "--name", "node"]
             case .board: ["board", "serve", "--port", "0"]
             case .udp: ["udp", "serve", "0", "--log-level", "warning"]
+            case .rooms: ["rooms", "serve", "--tcp-port", "0", "--udp-port", "0"]
             }
         return words + ["--bind", "127.0.0.1", "--no-rate-limit"]
     }

@@ -70,12 +70,12 @@ actor ServerProcess {
         thread.retire()
     }
 
-    /// Waits until it says where it listens.
-    func address() throws(BenchError) -> SocketAddress {
-        guard let port = said.waitForPort(Self.patience) else {
+    /// Waits until it says where it listens: so many addresses, in the order in which it says them.
+    func addresses(count: Int) throws(BenchError) -> [SocketAddress] {
+        guard let ports = said.waitForPorts(count, Self.patience) else {
             throw .serverFailed(SafeText(untrusted: String(decoding: said.text.suffix(Self.lastWords), as: UTF8.self)))
         }
-        return SocketAddress(ip: .loopbackV4, port: port)
+        return ports.map { SocketAddress(ip: .loopbackV4, port: $0) }
     }
 
     /// Asks it to end, waits for that, and makes it end where it does not.
@@ -155,8 +155,8 @@ private final class Said: @unchecked Sendable {
             lock.withLock {
                 if count > 0 {
                     bytes += buffer[..<count]
-                    // The first line says where it listens.
-                    if bytes.count > Self.kept, announcedPort != nil { bytes.removeFirst(bytes.count - Self.kept / 2) }
+                    // The first lines say where it listens.
+                    if bytes.count > Self.kept { bytes.removeFirst(bytes.count - Self.kept / 2) }
                 } else {
                     hasEnded = true
                 }
@@ -168,24 +168,26 @@ private final class Said: @unchecked Sendable {
 
     var text: [UInt8] { lock.withLock { bytes } }
 
-    func waitForPort(_ patience: Duration) -> UInt16? {
+    func waitForPorts(_ count: Int, _ patience: Duration) -> [UInt16]? {
         let end = MonotonicTime.now() + patience
         while MonotonicTime.now() < end {
-            let isOver: Bool = lock.withLock { announcedPort != nil || hasEnded }
-            if isOver { return lock.withLock { announcedPort } }
+            let isOver: Bool = lock.withLock { announcedPorts.count >= count || hasEnded }
+            if isOver { return lock.withLock { announcedPorts.count >= count ? announcedPorts : nil } }
             usleep(1_000)
         }
         return nil
     }
 
     /// "... listening on 127.0.0.1:6789"; under the lock.
-    private var announcedPort: UInt16? {
+    private var announcedPorts: [UInt16] {
         // A line that has not ended may end in the middle of the number.
-        guard let end = bytes.lastIndex(of: 10) else { return nil }
+        guard let end = bytes.lastIndex(of: 10) else { return [] }
         let words = String(decoding: bytes[..<end], as: UTF8.self).split { $0 == " " || $0 == "\n" }
-        guard let place = words.firstIndex(of: "listening"), place + 2 < words.count else { return nil }
-        let address = words[place + 2]
-        guard let colon = address.lastIndex(of: ":") else { return nil }
-        return UInt16(address[address.index(after: colon)...].prefix { $0.isNumber })
+        return words.indices.compactMap { place in
+            guard words[place] == "listening", place + 2 < words.count else { return nil }
+            let address = words[place + 2]
+            guard let colon = address.lastIndex(of: ":") else { return nil }
+            return UInt16(address[address.index(after: colon)...].prefix { $0.isNumber })
+        }
     }
 }

@@ -137,6 +137,44 @@ enum Traffic {
         }
     }
 
+    // MARK: rooms
+
+    /// What comes before a member has its token in the room: "I am here", to be heard by those who are there already.
+    static let probe: StaticString = "-here-"
+
+    /// A request to create a room (1) or to join it (2), as the programs of old make it.
+    static func tcrpRequest(_ operation: UInt8, room: String, name: String, to writer: inout ByteWriter) {
+        let payload = Array("\"\(name)\"".utf8)
+        writer.append(UInt8(room.utf8.count))
+        writer.append(operation)
+        writer.append(0)
+        writer.append(0)
+        // 28 bytes of length, big-endian.
+        for _ in 0..<20 { writer.append(0) }
+        writer.appendUInt64(UInt64(payload.count))
+        writer.append(utf8: room)
+        writer.append(contentsOf: payload)
+    }
+
+    /// The length of a TCRP message at the start of some bytes.
+    static func tcrpFrame(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        guard bytes.count >= 32 else { return nil }
+        let length = 32 + Int(bytes[0]) + Int(bytes[30]) << 8 + Int(bytes[31])
+        return length <= bytes.count ? length : nil
+    }
+
+    /// The token of an answer's second message; nil for the first, empty where the server refuses.
+    static func tcrpToken(_ frame: UnsafeRawBufferPointer) -> String? {
+        guard frame[2] == 2 else { return nil }
+        let payload = Array(frame[(32 + Int(frame[0]))...])
+        return (try? JSON(parsing: payload[...]))?["token"]?.string ?? ""
+    }
+
+    /// What stands before the message of every datagram of a member.
+    static func ucrpHeader(room: String, token: String) -> [UInt8] {
+        [UInt8(room.utf8.count), UInt8(token.utf8.count)] + Array(room.utf8) + Array(token.utf8)
+    }
+
     private static func starts(_ bytes: UnsafeRawBufferPointer, _ prefix: StaticString) -> Bool {
         guard let base = bytes.baseAddress, bytes.count >= prefix.utf8CodeUnitCount else { return false }
         return memcmp(base, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0

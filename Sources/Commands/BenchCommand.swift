@@ -1,4 +1,5 @@
 import Bench
+import RoomsMode
 import Wire
 
 /// `chat bench`
@@ -12,7 +13,7 @@ enum BenchCommand {
             where anything was lost, came twice, out of order or damaged.
             """
         ],
-        subcommands: [p2p, board, udp])
+        subcommands: [p2p, board, udp, rooms])
 
     private static let members = Option(
         "--members", .number("N", 1...BenchOptions.mostMembers), summary: "how many take part (default: 100)")
@@ -34,6 +35,10 @@ enum BenchCommand {
         "--requests", summary: "let senders ask for a post and wait for the answer, instead of writing")
     private static let server = Option(
         "--server", .peer, summary: "load this server, whose CPU time is not known, instead of one of its own")
+
+    private static let roomsServer = Option(
+        "--server", .roomsServer,
+        summary: "load this server, whose CPU time is not known, instead of one of its own")
 
     private static let common = [members.spec, senders.spec, rate.spec, size.spec, seconds.spec, durable.spec]
 
@@ -64,6 +69,13 @@ enum BenchCommand {
         .bench(try options(.udp, arguments))
     }
 
+    private static let rooms = CommandSpec(
+        "rooms", summary: "messages to rooms by datagrams",
+        options: common + [groups.spec, roomsServer.spec, CommonTable.json.spec]
+    ) { arguments throws(UsageError) in
+        .bench(try options(.rooms, arguments))
+    }
+
     private static func options(
         _ mode: BenchOptions.Mode, _ arguments: ParsedArguments
     ) throws(UsageError) -> BenchOptions {
@@ -78,8 +90,17 @@ enum BenchCommand {
         if arguments.has(groups.spec), let value = try arguments.value(of: groups) { options.groups = value }
         if arguments.has(requests.spec), try arguments.isSet(requests) { options.work = .requests }
         // Not from the environment: nobody loads the server that he talks on by accident.
-        if arguments.has(server.spec), arguments.given[server.spec.name] != nil {
-            options.server = try arguments.value(of: server)
+        if arguments.given[server.spec.name] != nil {
+            if mode == .rooms, let server = try arguments.value(of: roomsServer) {
+                do throws(EndpointError) {
+                    options.server = try Endpoint(validating: server.host, port: server.tcpPort)
+                } catch {
+                    throw arguments.error("--server: \(error.message)")
+                }
+                options.datagramPort = server.udpPort ?? RoomsOptions.defaultUDPPort
+            } else {
+                options.server = try arguments.value(of: server)
+            }
         }
         if mode == .p2p, options.senders > 1 {
             throw arguments.error("--senders: in p2p the messages are typed at one node; use 0 or 1.")

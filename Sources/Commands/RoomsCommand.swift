@@ -135,7 +135,7 @@ extension ValueKind<RoomName> {
 }
 
 extension ValueKind<RoomsEndpoint> {
-    fileprivate static let roomsServer = ValueKind("HOST[:TCP[:UDP]]") { text throws(ValueError) in
+    static let roomsServer = ValueKind("HOST[:TCP[:UDP]]") { text throws(ValueError) in
         do throws(RoomsEndpoint.Mistake) {
             return try RoomsEndpoint(parsing: text)
         } catch {

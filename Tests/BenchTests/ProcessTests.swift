@@ -29,6 +29,7 @@ import Wire
     @Test(arguments: [
         "p2p --members 5 --rate 100", "board --members 5 --senders 3 --rate 100",
         "board --members 6 --groups 2 --senders 2 --rate 100 --durable", "udp --members 4 --senders 2 --rate 50",
+        "rooms --members 6 --groups 2 --senders 2 --rate 50 --durable",
     ])
     func atARateEverythingArrives(words: String) async throws {
         let json = try await result(words)
@@ -36,7 +37,10 @@ import Wire
         #expect((json["server_cpu_seconds"]?.double ?? 0) > 0 && (json["p50_us"]?.double ?? 0) > 0)
     }
 
-    @Test(arguments: ["p2p --members 3", "board --members 3 --senders 2 --size 3000", "udp --members 3 --size 30"])
+    @Test(arguments: [
+        "p2p --members 3", "board --members 3 --senders 2 --size 3000", "udp --members 3 --size 30",
+        "rooms --members 4",
+    ])
     func asMuchAsTheServerTakes(words: String) async throws {
         let json = try await result(words)
         #expect((json["deliveries"]?.integer ?? 0) > 0)

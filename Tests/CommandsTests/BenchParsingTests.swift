@@ -30,6 +30,11 @@ import Wire
                 == BenchOptions(
                     mode: .board, members: 20, senders: 3, load: .rate(2.5), work: .requests, size: 30, seconds: 9,
                     groups: 4, server: try Endpoint(parsing: "127.0.0.1:6789"), json: true))
+        #expect(
+            try bench("rooms --groups 2 --server 127.0.0.1:1:2")
+                == BenchOptions(
+                    mode: .rooms, groups: 2, server: try Endpoint(parsing: "127.0.0.1:1"), datagramPort: 2))
+        #expect(try bench("rooms --server h").datagramPort == 9_091)
         #expect(try bench("udp --rate saturating --durable") == BenchOptions(mode: .udp, isDurable: true))
     }
 
@@ -79,7 +84,9 @@ import Wire
     }
 
     @Test func whatAModeLacksIsUnknownThere() {
-        for line in ["p2p --server h:1", "p2p --groups 2", "udp --requests", "rooms", "board --server h"] {
+        for line in [
+            "p2p --server h:1", "p2p --groups 2", "udp --requests", "rooms --requests", "mesh", "board --server h",
+        ] {
             #expect(refusal(line) != nil, "\(line)")
         }
     }
