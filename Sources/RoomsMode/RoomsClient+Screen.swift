@@ -64,11 +64,19 @@ extension RoomsClient {
     }
 
     private func entered(isHost: Bool, topic: String, isResumed: Bool, isExtended: Bool) {
+        let isNews = topic != self.topic && !topic.isEmpty
         self.topic = topic
+        // Back after the server was lost: that it is there again is said when a datagram of it comes.
+        if isReady {
+            if isNews { console.show(.notice("the topic: \(topic)"), fields: roomFields) }
+            return
+        }
         console.show(.connected(peer: server))
         if isResumed { console.show(.notice("your place in the room is yours again"), fields: roomFields) }
         if isHost, isExtended, !isResumed {
-            console.show(.notice("you are the host: the room is closed when you leave it"), fields: roomFields)
+            console.show(
+                .notice("you are the host: when you leave, the room is closed, unless its server keeps it"),
+                fields: roomFields)
         }
         if !topic.isEmpty { console.show(.notice("the topic: \(topic)"), fields: roomFields) }
         if !isExtended {

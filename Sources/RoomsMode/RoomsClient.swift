@@ -58,7 +58,8 @@ actor RoomsClient {
     private let placeChange: AsyncStream<Void>.Continuation
 
     private var status: ExitStatus?
-    private var isReady = false
+    /// The server has been heard by a datagram.
+    private(set) var isReady = false
     private var isLeaving = false
     private var inputHasEnded = false
     private var early: [ConsoleInput<RoomsTypedCommand>] = []
@@ -147,7 +148,8 @@ actor RoomsClient {
         }
         if !placeIsWritten { try? await file?.write(place) }
         guard let status, status == .ok else { return status ?? .internalError }
-        return console.outcome
+        // Who sees the screen knows what was not delivered and what was mistyped.
+        return isInteractive ? .ok : console.outcome
     }
 
     // MARK: - Loops

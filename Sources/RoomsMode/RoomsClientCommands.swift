@@ -20,7 +20,7 @@ enum RoomsTypedCommand: Hashable, Sendable {
             summary: "show the topic, or set it; - removes it"),
         .init(
             .leave, "leave", aliases: ["q"],
-            summary: "leave the room and end; a room that its host leaves is closed"),
+            summary: "leave the room and end"),
     ])
 
     /// Messages that `/history` shows where nothing is said, and at most.

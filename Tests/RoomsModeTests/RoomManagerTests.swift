@@ -1,5 +1,6 @@
 import Delivery
 import Net
+import Store
 import TestSupport
 import Testing
 import Wire
@@ -170,4 +171,40 @@ import Wire
             #expect(await stage.manager.rules.memberCount == 1)
         }
     }
+
+    /// A full disk: the relay goes on, nothing is acknowledged and nobody is let in; with room again, what was said is
+    /// kept after all, and acknowledged.
+    @Test func aFullDiskStopsAcknowledgementsAndNotTheRelay() async throws {
+        let folder = TemporaryFolder()
+        try await RecordedStage.with(path: folder.path(of: "rooms.db")) { stage in
+            let ann = try await StagePerson.enter(stage, "lobby", "Ann", extended: true)
+            let bob = try await StagePerson.enter(stage, "lobby", "Bob")
+            try await stage.store.limitPages(to: 1)
+            let text = String(repeating: "x", count: 4_000)
+            for number in 0..<20 {
+                try await ann.submit(.message, MessageID(high: 0, low: UInt64(number)), text)
+                #expect(try await bob.line() == "Ann: " + text)
+            }
+            while await !stage.manager.isStuck { await Task.yield() }
+            let late = RoomsRequest(room: "lobby", .join(name: "Cid", token: nil), isExtended: true)
+            #expect(try await stage.ask(late) == .failure(.refused(.storage)))
+            try await stage.store.limitPages(to: 1_000_000)
+            await stage.manager.handle([.timer(RoomsTimer.storage.packed)])
+            var acknowledged: Set<MessageID> = []
+            while acknowledged.count < 20 { acknowledged.insert(try await ann.next(.ack).id) }
+            let request = RoomsRequest(
+                room: "lobby", .history(token: nil, .before(nil), limit: 100), isExtended: true)
+            guard case .history(let page) = try await stage.ask(request).get().body else {
+                throw StageFailure.unexpected
+            }
+            // A page holds 64 KiB.
+            #expect(page.hasMore && page.messages.count > 10)
+            #expect(page.messages.map(\.id.low) == (0..<20).suffix(page.messages.count).map { UInt64($0) })
+        }
+    }
+}
+
+extension RoomManager {
+    /// A commit has failed, and what was in it waits.
+    fileprivate var isStuck: Bool { failure != nil && !retries.isEmpty }
 }

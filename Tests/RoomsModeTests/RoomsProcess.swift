@@ -11,14 +11,15 @@ struct RoomsServerProcess: Sendable {
 
     /// Starts one; ports of 0 take free ones.
     static func start(
-        _ options: [String] = ["--memory"], tcp: UInt16 = 0, udp: UInt16 = 0
+        _ options: [String] = ["--memory"], prefix: [String] = [], tcp: UInt16 = 0, udp: UInt16 = 0
     ) async throws -> RoomsServerProcess {
-        let process = try ChildProcess(
-            ChildProcess.product("chat"),
-            [
-                "rooms", "serve", "--tcp-port", "\(tcp)", "--udp-port", "\(udp)", "--bind", "127.0.0.1", "--json",
+        let command =
+            prefix + [
+                ChildProcess.product("chat"), "rooms", "serve", "--tcp-port", "\(tcp)", "--udp-port", "\(udp)",
+                "--bind", "127.0.0.1", "--json",
                 "--no-rate-limit",
-            ] + options)
+            ] + options
+        let process = try ChildProcess(command[0], Array(command.dropFirst()))
         var ports: [String: UInt16] = [:]
         while true {
             let event = try JSON(parsing: Array(try await process.line().utf8)[...])

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import TestSupport
 import Testing
 import Wire
@@ -236,5 +237,93 @@ import Wire
         await ann.send(datagram(hostToken, "__LEAVE__"), to: server.udpPort)
         #expect(String(decoding: try await bob.receive(), as: UTF8.self) == "__ROOM_CLOSED__")
         #expect(await server.stop() == 0)
+    }
+
+    @Test func theLobbyIsAMatterOfOptions() async throws {
+        let none = try await RoomsServerProcess.start(["--memory", "--no-lobby"])
+        let stranger = try Client("join", "lobby", "Ann", server: "127.0.0.1:\(none.tcpPort)")
+        #expect(try await stranger.end() == 4)
+        #expect(await none.stop() == 0)
+        let hall = try await RoomsServerProcess.start(["--memory", "--lobby", "hall"])
+        let ann = try Client("join", "hall", "Ann", server: "127.0.0.1:\(hall.tcpPort)")
+        try await ann.wait(for: "ready")
+        // Nobody is its host, so nobody's goodbye closes it.
+        #expect(try await ann.finish() == 0)
+        let bob = try Client("join", "hall", "Bob", server: "127.0.0.1:\(hall.tcpPort)")
+        try await bob.wait(for: "ready")
+        #expect(try await bob.finish() == 0)
+        #expect(await hall.stop() == 0)
+    }
+
+    /// A terminal that is closed is no goodbye: the place is kept for the next run.
+    @Test func aHangUpKeepsThePlace() async throws {
+        let folder = TemporaryFolder()
+        let server = try await RoomsServerProcess.start(["--memory"])
+        let address = "127.0.0.1:\(server.tcpPort)"
+        let data = ["--data", folder.path]
+        let ann = try Client("create", "den", "Ann", server: address, data)
+        try await ann.wait(for: "ready")
+        ann.process.send(SIGHUP)
+        #expect(try await ann.end() == 0)
+        let back = try Client("create", "den", "Ann", server: address, data)
+        try await back.wait(for: "ready")
+        #expect(try await back.finish() == 0)
+        // Now she has said goodbye, and the room is gone.
+        let late = try Client("join", "den", "Ann", server: address, data)
+        #expect(try await late.end() == 4)
+        #expect(await server.stop() == 0)
+    }
+
+    /// The relay leaves before the disk is waited for, the acknowledgement after, as strace sees it.
+    @Test func theOrderOfRelayDiskAndAcknowledgement() async throws {
+        let strace = "/usr/bin/strace"
+        guard access(strace, X_OK) == 0 else { return }
+        let folder = TemporaryFolder()
+        let log = folder.path(of: "strace")
+        let server: RoomsServerProcess
+        do {
+            server = try await RoomsServerProcess.start(
+                ["--data", folder.path(of: "data")],
+                prefix: [
+                    strace, "-f", "-s", "200", "-e", "trace=fdatasync,sendto,sendmsg,sendmmsg,pwrite64", "-o", log,
+                ])
+        } catch ChildProcess.Failure.outputEnded {
+            // Not allowed to trace here.
+            return
+        }
+        let stage = LoopbackStage(server)
+        let ann = try await StagePerson.enter(stage, "lobby", "Ann", extended: true)
+        let bob = try await StagePerson.enter(stage, "lobby", "Bob")
+        for number in 0..<5 {
+            try await ann.submit(.message, MessageID(high: 0, low: UInt64(number)), "number \(number)")
+            #expect(try await bob.line() == "Ann: number \(number)")
+            _ = try await ann.next(.ack)
+        }
+        // strace passes the signal on to nobody: the program that it traces is asked itself.
+        let tracer = server.process.pid
+        let children = try #require(try PrivateFile.read("/proc/\(tracer)/task/\(tracer)/children", limit: 4_096))
+        let traced = try #require(Int32(String(decoding: children, as: UTF8.self).split(separator: " ").first ?? ""))
+        Glibc.kill(traced, SIGTERM)
+        #expect(await server.process.exitStatus() == 0)
+        let lines = String(decoding: try #require(try PrivateFile.read(log, limit: 64 << 20)), as: UTF8.self)
+            .split(separator: "\n")
+        var steps: [String] = []
+        for line in lines {
+            if line.contains("send"), line.contains("number ") {
+                steps.append("relay")
+            } else if line.contains("fdatasync"), line.contains("= 0") {
+                steps.append("disk")
+            } else if line.contains("send"), line.contains("\"\\0\\2\\0\\0") {
+                steps.append("ack")
+            }
+        }
+        var acknowledged = 0
+        for (place, step) in steps.enumerated() where step == "ack" {
+            acknowledged += 1
+            let relay = steps[..<place].lastIndex(of: "relay")
+            let disk = steps[..<place].lastIndex(of: "disk")
+            #expect(relay != nil && disk != nil && relay! < disk!, "\(steps)")
+        }
+        #expect(acknowledged == 5, "\(steps)")
     }
 }

@@ -8,7 +8,7 @@ import Wire
 /// The promises of delivery in a room, over a network that loses, repeats and reorders, with everything from a seed.
 @Suite struct RoomsSimulationTests {
     /// How many schedules are tried; `CHAT_TEST_SEEDS=2000` tries that many.
-    static let seeds = 0..<(Environment["CHAT_TEST_SEEDS"].flatMap { UInt64($0) } ?? 60)
+    static let seeds = 0..<(Environment["CHAT_TEST_SEEDS"].flatMap { UInt64($0) } ?? 30)
 
     static let lossy = SimulatedRooms.Faults(
         loss: 0.3, duplication: 0.15, longestDelay: .milliseconds(120), breaks: 0.05, corruption: 0.02)

@@ -117,6 +117,7 @@ extension UCRPDelivery {
 struct RecordedStage: RoomsStage {
     let manager: RoomManager
     let outbound: RecordingOutbound
+    let store: MessageStore
     let datagrams: SocketID
     private let listener: SocketID
     private let numbers = Numbers()
@@ -135,10 +136,11 @@ struct RecordedStage: RoomsStage {
 
     /// Runs a body against a manager with a lobby.
     static func with(
-        _ options: RoomManager.Options = .unlimited(), _ body: @Sendable (RecordedStage) async throws -> Void
+        _ options: RoomManager.Options = .unlimited(), path: String? = nil,
+        _ body: @Sendable (RecordedStage) async throws -> Void
     ) async throws {
         let thread = try WorkerThread(name: "rooms")
-        let store = try await MessageStore.open(path: nil, schema: RoomsStorage.schema)
+        let store = try await MessageStore.open(path: path, schema: RoomsStorage.schema)
         let rooms = try await RoomsStorage.openRooms(lobby: options.lobby, at: .now(), in: store)
         let outbound = RecordingOutbound()
         let datagrams = outbound.makeSocket()
@@ -147,7 +149,7 @@ struct RecordedStage: RoomsStage {
             sockets: [.init(id: datagrams, address: SocketAddress(ip: .anyV4, port: 9_091))], options: options)
         await manager.restore()
         let stage = RecordedStage(
-            manager: manager, outbound: outbound, datagrams: datagrams, listener: outbound.makeSocket())
+            manager: manager, outbound: outbound, store: store, datagrams: datagrams, listener: outbound.makeSocket())
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await manager.storeChanges() }
             do {
@@ -165,9 +167,13 @@ struct RecordedStage: RoomsStage {
         thread.stop()
     }
 
-    private init(manager: RoomManager, outbound: RecordingOutbound, datagrams: SocketID, listener: SocketID) {
+    private init(
+        manager: RoomManager, outbound: RecordingOutbound, store: MessageStore, datagrams: SocketID,
+        listener: SocketID
+    ) {
         self.manager = manager
         self.outbound = outbound
+        self.store = store
         self.datagrams = datagrams
         self.listener = listener
     }
