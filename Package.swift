@@ -71,9 +71,12 @@ let package = Package(
         tests("NetTests", uses: ["CLinux", "Net", "Platform", "Wire", "TestSupport", "relay"]),
         tests("BenchTests", uses: ["Bench", "Platform", "Wire", "TestSupport", "chat"]),
         tests("ServiceTests", uses: ["Service", "Net", "Platform", "Wire", "TestSupport"]),
+        tests("TerminalTests", uses: ["Terminal", "Platform", "Wire", "TestSupport"]),
         tests(
             "ConsoleTests",
-            uses: ["CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe"]),
+            uses: [
+                "CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe", "chat",
+            ]),
         tests(
             "P2PModeTests",
             uses: [

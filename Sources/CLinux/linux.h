@@ -12,7 +12,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -62,6 +64,34 @@ static inline size_t chat_segment_control_length(void) { return CMSG_SPACE(sizeo
 
 // errno is a macro over a function; Swift cannot see macros of that shape.
 static inline int chat_errno(void) { return errno; }
+
+// Gives the calling thread a stack of its own for signal handlers (sigaltstack(2)): a handler that must run after the
+// thread's stack has overflowed has none otherwise. Returns what to free when the thread ends, or NULL.
+static inline void *chat_use_signal_stack(void) {
+    enum { size = 65536 };
+    stack_t stack;
+    memset(&stack, 0, sizeof stack);
+    // Somebody else's is as good.
+    if (sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_DISABLE)) return NULL;
+    void *memory = malloc(size);
+    if (!memory) return NULL;
+    stack.ss_sp = memory;
+    stack.ss_size = size;
+    stack.ss_flags = 0;
+    if (sigaltstack(&stack, NULL) == 0) return memory;
+    free(memory);
+    return NULL;
+}
+
+// Takes it away again; NULL does nothing.
+static inline void chat_release_signal_stack(void *memory) {
+    if (!memory) return;
+    stack_t stack;
+    memset(&stack, 0, sizeof stack);
+    stack.ss_flags = SS_DISABLE;
+    sigaltstack(&stack, NULL);
+    free(memory);
+}
 
 // Names the calling thread; prctl is variadic, which Swift cannot call.
 static inline void chat_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

@@ -17,6 +17,9 @@ extension ChatConsole {
 
     func press(_ keys: [Key], _ view: TerminalView) {
         for key in keys {
+            if case .paste = key, view.decoder.pasteWasCut {
+                show(.error("What was pasted is longer than \(KeyDecoder.pasteLimit) bytes; its end was dropped."))
+            }
             let effects = view.editor.pressed(key) { completions(for: $0, view) }
             for effect in effects { carryOut(effect, view) }
         }
@@ -35,6 +38,8 @@ extension ChatConsole {
         case .clearScreen: view.clear()
         case .suspend: wantsStop = true
         case .bell: break
+        case .tooLong:
+            show(.error("A line holds at most \(LineEditor.textLimit) bytes; what would not fit was not inserted."))
         }
     }
 

@@ -28,6 +28,7 @@ struct ByteSink: LineSink {
     }
 
     mutating func append(_ text: SafeText, _ style: Style) {
+        guard !text.isEmpty else { return }
         if isColored { style.appendStart(to: &bytes) }
         var string = text.string
         string.withUTF8 { appendLines($0) }

@@ -1,4 +1,5 @@
 import Platform
+import Terminal
 package import Wire
 
 /// Who the user is: `--name` or `CHAT_NAME`, else asked at a terminal, else `USER`.
@@ -48,6 +49,8 @@ private actor NameQuestion {
         console.setPrompt(suggestion.map { "Your name [\($0)]: " } ?? "Your name: ")
         return await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.write() }
+            // No loop runs yet to which signals could be events, and nobody is there to say goodbye to.
+            await console.reader?.letSignalsEndTheProgram()
             let choice = await answer(console)
             await console.finish()
             return choice
@@ -57,7 +60,8 @@ private actor NameQuestion {
     private func write() async { await console?.writeOutput { _ in } }
 
     private func answer(_ console: ChatConsole<NoCommand>) async -> NameChoice {
-        for await case .text(let line) in console.inputs {
+        for await input in console.inputs {
+            guard case .text(let line) = input else { return .quit }
             if line.allSatisfy(\.isWhitespace) {
                 if let suggestion { return .name(suggestion) }
                 console.show(.error("A name is needed; Ctrl+C leaves."))

@@ -9,6 +9,8 @@ package enum ProcessSetup {
     /// Blocks the signals that become events, so that every thread started from here on inherits the mask; ignores
     /// SIGPIPE, so that a reader who has gone is an error of the write and not the end of the program.
     package static func begin() {
+        // For the main thread; the others get theirs when they start. It is kept to the end.
+        _ = chat_use_signal_stack()
         signal(SIGPIPE, SIG_IGN)
         // A file that may not grow any more (RLIMIT_FSIZE) is an error of the write too, like a full disk.
         signal(SIGXFSZ, SIG_IGN)

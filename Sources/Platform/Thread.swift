@@ -59,6 +59,9 @@ package final class Thread: @unchecked Sendable {
 
         func begin() {
             chat_name_thread(name)
+            // A stack that overflows ends the program too, and the terminal must be given back then.
+            let signalStack = chat_use_signal_stack()
+            defer { chat_release_signal_stack(signalStack) }
             run()
         }
     }

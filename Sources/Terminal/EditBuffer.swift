@@ -9,6 +9,11 @@ package struct EditBuffer: Equatable, Sendable {
     /// Bytes of the text in UTF-8.
     package private(set) var byteCount = 0
 
+    /// Bytes between where the last insertion ended and the cursor: not 0 where what was inserted has joined what follows
+    /// it, inside of which no cursor stands. What is typed next goes on where the insertion ended, so that a cluster that
+    /// arrives in pieces becomes the same as one that arrives at once.
+    private var joined = 0
+
     package init() {}
 
     /// A text with the cursor at its end.
@@ -25,13 +30,22 @@ package struct EditBuffer: Equatable, Sendable {
     /// The text before the cursor.
     package var textBeforeCursor: String { String(clusters[..<cursor]) }
 
-    package mutating func moveCursor(to place: Int) { cursor = min(max(0, place), clusters.count) }
+    package mutating func moveCursor(to place: Int) {
+        cursor = min(max(0, place), clusters.count)
+        joined = 0
+    }
 
     /// Replaces a part of the text; the cursor ends behind what was inserted.
     ///
     /// What is inserted may join its neighbours (a combining mark, a joiner, half a flag), and what is removed may let
     /// two join that were apart, so the neighbourhood is segmented again.
     package mutating func replace(_ range: Range<Int>, with text: String) {
+        replace(range, with: text, goingBack: 0)
+        if text.isEmpty { joined = 0 }
+    }
+
+    /// - Parameter count: bytes at the end of the inserted text behind which the cursor does not stand.
+    private mutating func replace(_ range: Range<Int>, with text: String, goingBack count: Int) {
         // A boundary depends on the clusters beside it only, except between regional indicators, which pair up from the
         // first of their run (UAX 29, GB12 and GB13): the whole run is looked at.
         var lower = max(0, range.lowerBound - 1)
@@ -52,15 +66,23 @@ package struct EditBuffer: Equatable, Sendable {
         // The cursor stands behind the last scalar that was inserted; inside a cluster it moves to that cluster's end.
         var place = 0
         var bytes = 0
-        let target = before.utf8.count
+        let target = before.utf8.count - count
         while bytes < target {
             bytes += segmented[place].utf8.count
             place += 1
         }
         cursor = lower + place
+        joined = bytes - target
     }
 
-    package mutating func insert(_ text: String) { replace(cursor..<cursor, with: text) }
+    package mutating func insert(_ text: String) {
+        guard joined > 0 else { return replace(cursor..<cursor, with: text) }
+        let cluster = Array(String(clusters[cursor - 1]).utf8)
+        let end = cluster.count - joined
+        let whole =
+            String(decoding: cluster[..<end], as: UTF8.self) + text + String(decoding: cluster[end...], as: UTF8.self)
+        replace((cursor - 1)..<cursor, with: whole, goingBack: joined)
+    }
 
     // MARK: Places
 

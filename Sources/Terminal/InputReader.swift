@@ -64,6 +64,16 @@ package actor InputReader {
     /// Ends a read that waits, and all that follow. From any thread.
     package nonisolated func interrupt() { wakeup.signal() }
 
+    /// Lets the signals that ask a program to end do what they do by default, on the reader's own thread, for as long as
+    /// that thread lives: for input that is read before anybody listens to signals as events. The terminal is given back
+    /// on the way (`RawMode`).
+    package func letSignalsEndTheProgram() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
     private func readNow() -> Nonblocking<[UInt8]> {
         var result: Nonblocking<Int> = .wouldBlock
         let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunkLimit) { buffer, count in

@@ -196,6 +196,10 @@ package struct KeyDecoder: Sendable {
         pasted.append(byte)
         if byte == UInt8(ascii: "~"), pasted.suffix(6).elementsEqual(Self.pasteEnd) {
             pasted.removeLast(6)
+            if pasted.count > Self.pasteLimit {
+                pasteWasCut = true
+                pasted.removeLast(pasted.count - Self.pasteLimit)
+            }
             keys.append(.paste(Self.cleaned(pasted)))
             pasted = []
             state = .ground

@@ -16,7 +16,7 @@ package struct Completions: Equatable, Sendable {
 
 /// The line being typed: keys in, edits and effects out. It knows nothing of screens and descriptors.
 package struct LineEditor: Sendable {
-    /// Bytes of the text; what would exceed them is not inserted, and the bell says so.
+    /// Bytes of the text; what would exceed them is not inserted, and an effect says so.
     package static let textLimit = 65_536
 
     /// Steps that can be undone.
@@ -34,6 +34,8 @@ package struct LineEditor: Sendable {
         case suspend
         /// The key could not be followed.
         case bell
+        /// What was typed or pasted would have made the text longer than `textLimit`; it was not inserted.
+        case tooLong
     }
 
     package private(set) var buffer = EditBuffer()
@@ -166,7 +168,7 @@ package struct LineEditor: Sendable {
     // MARK: Typing
 
     private mutating func type(_ text: String, continuing: Bool) -> [Effect] {
-        guard buffer.byteCount + text.utf8.count <= Self.textLimit else { return [.bell] }
+        guard buffer.byteCount + text.utf8.count <= Self.textLimit else { return [.tooLong] }
         // A run of typing is undone as one.
         if !continuing { remember() }
         if buffer.cursor == 0 { beginsWithPaste = false }
@@ -177,7 +179,7 @@ package struct LineEditor: Sendable {
 
     private mutating func paste(_ text: String) -> [Effect] {
         guard !text.isEmpty else { return [] }
-        guard buffer.byteCount + text.utf8.count <= Self.textLimit else { return [.bell] }
+        guard buffer.byteCount + text.utf8.count <= Self.textLimit else { return [.tooLong] }
         remember()
         if buffer.cursor == 0 { beginsWithPaste = true }
         buffer.insert(text)
@@ -286,7 +288,8 @@ package struct LineEditor: Sendable {
     }
 
     private mutating func insertYanked(replacing range: Range<Int>) -> [Effect] {
-        guard let text = killRing.current, buffer.byteCount + text.utf8.count <= Self.textLimit else { return [.bell] }
+        guard let text = killRing.current else { return [.bell] }
+        guard buffer.byteCount + text.utf8.count <= Self.textLimit else { return [.tooLong] }
         remember()
         let start = range.lowerBound
         buffer.replace(range, with: text)
@@ -342,7 +345,13 @@ package struct LineEditor: Sendable {
     private mutating func pressedInSearch(_ key: Key) -> [Effect]? {
         guard var search else { return nil }
         switch key {
-        case .text(let text): return look(for: search.query + text, from: &search, includingCurrent: true)
+        case .text(let text):
+            // One by one, so that it does not matter how they arrived.
+            var effects: [Effect] = []
+            for character in text {
+                effects = look(for: search.query + String(character), from: &search, includingCurrent: true)
+            }
+            return effects
         case .backspace:
             guard !search.query.isEmpty else { return [.bell] }
             // From the newest again: what was passed may match the shorter query.

@@ -44,6 +44,27 @@ package struct LiveLayout: Equatable, Sendable {
         package fileprivate(set) var bytes: [UInt8] = []
         /// Columns that it takes.
         package fileprivate(set) var width = 0
+        /// Something in it may be narrower on the screen than believed: what stood there before has to go first.
+        package fileprivate(set) var isUncertain = false
+        /// The columns at which characters of two columns begin, ascending.
+        fileprivate var wideColumns: [Int] = []
+
+        /// Where the row stands when a terminal wraps it anew at a width: how many rows it takes then, and in which of
+        /// them a column comes to lie.
+        func rewrapped(at columns: Int, column: Int) -> (rows: Int, row: Int) {
+            var start = 0
+            var rows = 0
+            var place: Int?
+            repeat {
+                var end = min(width, start + columns)
+                // A wide character does not straddle two rows.
+                if end < width, end - 1 > start, wideColumns.contains(end - 1) { end -= 1 }
+                if place == nil, column < end || end >= width { place = rows + max(0, column - start) / columns }
+                rows += 1
+                start = end
+            } while start < width
+            return (rows, place ?? 0)
+        }
     }
 
     package private(set) var rows: [Row]
@@ -181,7 +202,9 @@ private struct RowBuilder {
         if width.columns == 0 { row.bytes.append(contentsOf: "\u{25CC}".utf8) }
         row.bytes.append(contentsOf: bytes)
         style.appendEnd(to: &row.bytes)
+        if width.columns == 2 { row.wideColumns.append(row.width) }
         row.width += max(1, width.columns)
+        row.isUncertain = row.isUncertain || width.isUncertain
         // CHA: whatever the terminal made of the cluster, what follows stands where it belongs.
         if width.isUncertain, row.width < columns { row.bytes.append(contentsOf: "\u{1B}[\(row.width + 1)G".utf8) }
     }

@@ -132,8 +132,8 @@ package struct ScreenRenderer: Sendable {
         guard let size, !shown.isEmpty, traits.reflows, now.columns < size.columns else { return cursorRow }
         // A row that became too long continues on the next; the cursor stays with its character. Rows end in line
         // feeds, so none is joined with another when the screen becomes wider.
-        let above = shown[..<cursorRow].reduce(0) { $0 + max(1, ($1.width + now.columns - 1) / now.columns) }
-        return above + cursorColumn / now.columns
+        let above = shown[..<cursorRow].reduce(0) { $0 + $1.rewrapped(at: now.columns, column: 0).rows }
+        return above + shown[cursorRow].rewrapped(at: now.columns, column: cursorColumn).row
     }
 
     private func drawAll(_ live: LiveLayout, _ size: ScreenSize, _ bytes: inout [UInt8]) {
@@ -169,6 +169,8 @@ package struct ScreenRenderer: Sendable {
     }
 
     private func draw(_ row: LiveLayout.Row, _ size: ScreenSize, _ bytes: inout [UInt8]) {
+        // Where a cluster turns out narrower than believed, a cell between it and the next is not written to.
+        if row.isUncertain { bytes.append(contentsOf: "\u{1B}[K".utf8) }
         bytes.append(contentsOf: row.bytes)
         // What stood there before, and what a cluster takes that the terminal drew wider than believed.
         if row.width < size.columns { bytes.append(contentsOf: "\u{1B}[K".utf8) }

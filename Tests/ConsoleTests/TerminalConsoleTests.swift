@@ -110,55 +110,6 @@ struct TerminalConsoleTests {
         #expect(await terminal.exitStatus() == 0)
     }
 
-    @Test func stoppingGivesTheTerminalBackAndGoingOnTakesItAgain() async throws {
-        let terminal = try start()
-        await terminal.type("typed")
-        try await terminal.wait { $0.promptRows == ["> typed"] }
-        // Nobody is there to continue an orphaned group, so Ctrl+Z only redraws here; SIGSTOP acts everywhere.
-        terminal.send(SIGSTOP)
-        await terminal.waitUntilStopped()
-        terminal.send(SIGCONT)
-        await terminal.type(" more")
-        try await terminal.wait { $0.promptRows == ["> typed more"] }
-        await terminal.type("\u{3}\u{3}")
-        #expect(await terminal.exitStatus() == 0)
-    }
-
-    @Test(arguments: [
-        ("/quit\r", 0), ("/die exit\r", 3), ("/die trap\r", 128 + SIGILL), ("/die abort\r", 128 + SIGABRT),
-        ("/die segfault\r", 128 + SIGSEGV), ("\u{4}", 0), ("\u{3}", 0),
-    ])
-    func everyWayOutGivesTheTerminalBack(typed: String, status: Int32) async throws {
-        let terminal = try start(environment: ["TERM=xterm-256color", "SWIFT_BACKTRACE=enable=no"])
-        try await terminal.wait { $0.promptRows == [">"] }
-        await terminal.type(typed)
-        #expect(await terminal.exitStatus() == status)
-        try await expectGivenBack(terminal)
-    }
-
-    @Test(arguments: [
-        SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR2, SIGALRM, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-        SIGSYS, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, 34, 64,
-    ])
-    func everySignalGivesTheTerminalBack(signal: Int32) async throws {
-        let terminal = try start(environment: ["TERM=xterm-256color", "SWIFT_BACKTRACE=enable=no"])
-        try await terminal.wait { $0.promptRows == [">"] }
-        await terminal.type("half a line")
-        try await terminal.wait { $0.promptRows == ["> half a line"] }
-        terminal.send(signal)
-        let status = await terminal.exitStatus()
-        let isGoodbye = [SIGTERM, SIGINT, SIGHUP].contains(signal)
-        #expect(status == (isGoodbye ? 0 : 128 + signal))
-        try await expectGivenBack(terminal)
-    }
-
-    private func expectGivenBack(_ terminal: PseudoTerminal) async throws {
-        #expect(await terminal.isCooked)
-        let screen = await terminal.screen
-        #expect(!screen.pastesAreBracketed)
-        #expect(screen.isCursorShown)
-    }
-
     @Test func aDumbTerminalGetsPlainLines() async throws {
         let terminal = try start(environment: ["TERM=dumb"])
         await terminal.type("hello\r")

@@ -16,6 +16,8 @@ package actor ChildProcess {
     private var input: Int32
     private let output: Int32
     private var received: [UInt8] = []
+    /// Everything that was read so far.
+    package private(set) var transcript: [UInt8] = []
     private var status: Int32?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -149,6 +151,7 @@ package actor ChildProcess {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = try systemCall("read") { read(output, &buffer, buffer.count) }
         received += buffer[..<count]
+        transcript += buffer[..<count]
         return count > 0
     }
 }

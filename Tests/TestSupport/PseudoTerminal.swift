@@ -7,12 +7,17 @@ package actor PseudoTerminal {
     package enum Failure: Error {
         /// The program ended before the screen was as it should be; the screen is attached.
         case ended([String])
+        /// The program wrote nothing for half a minute, and the screen was not as it should be.
+        case silent([String])
     }
 
     private let thread: WorkerThread
     private let master: Int32
     package nonisolated let pid: Int32
     package private(set) var screen: ScreenModel
+
+    /// Every byte that the program wrote, up to the last 16 MiB.
+    package private(set) var output: [UInt8] = []
 
     /// Called at the end of each synchronised update.
     private var observer: ((ScreenModel) -> Void)?
@@ -97,11 +102,20 @@ package actor PseudoTerminal {
     }
 
     /// Gives the window another size. What was written before is on the screen first.
+    ///
+    /// It happens between two frames. Inside of one no program could know what its terminal has become: it asks for the
+    /// size, draws for it, and is told of another one afterwards. Where frames follow each other, that between them is
+    /// right behind one; where nothing has been written for a while, it is now.
     package func resize(columns: Int, rows: Int) {
-        while readOnce(milliseconds: 0) {}
-        screen.resize(columns: columns, rows: rows)
+        repeat {
+            let before = screen.frames
+            guard readOnce(milliseconds: 50) else { break }
+            if screen.frames > before, !screen.isInsideFrame, !isReadable { break }
+        } while true
         var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
         _ = ioctl(master, UInt(TIOCSWINSZ), &size)
+        // Second, since it takes a while where much was printed.
+        screen.resize(columns: columns, rows: rows)
     }
 
     // MARK: Looking
@@ -113,7 +127,9 @@ package actor PseudoTerminal {
     @discardableResult
     package func wait(until condition: @Sendable (ScreenModel) -> Bool) throws -> ScreenModel {
         while screen.isInsideFrame || !condition(screen) {
-            guard readOnce(milliseconds: -1) else { throw Failure.ended(screen.text) }
+            guard readOnce(milliseconds: 30_000) else {
+                throw hasHungUp ? Failure.ended(screen.text) : Failure.silent(screen.text)
+            }
         }
         return screen
     }
@@ -145,6 +161,11 @@ package actor PseudoTerminal {
         return modes.c_lflag & tcflag_t(ICANON) != 0 && modes.c_lflag & tcflag_t(ECHO) != 0
     }
 
+    private var isReadable: Bool {
+        var waited = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+        return poll(&waited, 1, 0) == 1
+    }
+
     /// Reads what there is; false where nothing is, or the program is gone.
     private func readOnce(milliseconds: Int32) -> Bool {
         guard !hasHungUp else { return false }
@@ -157,6 +178,8 @@ package actor PseudoTerminal {
             hasHungUp = true
             return false
         }
+        output += buffer[..<count]
+        if output.count > 16_777_216 { output.removeFirst(8_388_608) }
         screen.feed(Array(buffer[..<count])) { observer?($0) }
         return true
     }

@@ -16,6 +16,18 @@ package struct ScreenModel: Sendable {
         }
     }
 
+    /// What a terminal takes for the width of a character: they do not agree.
+    package enum Widths: Sendable, CaseIterable {
+        /// A cluster is one thing, as wide as its base or its emoji.
+        case clusters
+        /// Every scalar for itself: a family of three is three people side by side.
+        case scalars
+        /// The same, and what is ambiguous is wide, as fonts of East Asia have it.
+        case ambiguousWide
+        /// Everything that is visible takes one column.
+        case narrow
+    }
+
     package private(set) var columns: Int
     package private(set) var height: Int
     package private(set) var rows: [Row]
@@ -32,7 +44,11 @@ package struct ScreenModel: Sendable {
     /// How often a synchronised update has ended: the moments at which people see the screen.
     package private(set) var frames = 0
 
+    /// How many changes were seen: frames, and moves of the cursor outside of one.
+    package private(set) var updates = 0
+
     private let reflows: Bool
+    private let widths: Widths
     private var wraps = true
     private var isUpdating = false
     private var partial: [UInt8] = []
@@ -40,11 +56,18 @@ package struct ScreenModel: Sendable {
     /// Where text ended in the last column and the next character wraps.
     private var isWrapPending = false
 
-    package init(columns: Int, rows height: Int, reflows: Bool = true) {
+    package init(columns: Int, rows height: Int, reflows: Bool = true, widths: Widths = .clusters) {
+        self.widths = widths
         self.columns = columns
         self.height = height
         self.reflows = reflows
         rows = Array(repeating: Row(), count: height)
+    }
+
+    /// What a cell shows: a space where nothing is, nothing in the right half of a wide character.
+    package func cell(row: Int, column: Int) -> String {
+        guard rows.indices.contains(row), rows[row].cells.indices.contains(column) else { return " " }
+        return rows[row].cells[column]
     }
 
     /// The text of all rows of the screen.
@@ -135,7 +158,9 @@ package struct ScreenModel: Sendable {
         switch (final, parameters) {
         case (UInt8(ascii: "A"), _): row = max(0, row - number)
         case (UInt8(ascii: "B"), _): row = min(height - 1, row + number)
-        case (UInt8(ascii: "G"), _): column = min(columns - 1, number - 1)
+        case (UInt8(ascii: "G"), _):
+            column = min(columns - 1, number - 1)
+            if !isUpdating { updates += 1 }
         case (UInt8(ascii: "H"), ""): (row, column) = (0, 0)
         case (UInt8(ascii: "K"), ""): erase(row, from: column)
         case (UInt8(ascii: "J"), ""):
@@ -153,6 +178,7 @@ package struct ScreenModel: Sendable {
         case (UInt8(ascii: "l"), "?2026"):
             isUpdating = false
             frames += 1
+            updates += 1
         default: unknown.append("CSI \(parameters) \(Character(Unicode.Scalar(final)))")
         }
         isWrapPending = false
@@ -161,28 +187,44 @@ package struct ScreenModel: Sendable {
     // MARK: Cells
 
     private mutating func put(_ cluster: Character) {
-        let width = Self.width(cluster)
+        guard widths != .clusters else { return put(String(cluster), Self.width(cluster)) }
+        for scalar in cluster.unicodeScalars {
+            let width = Self.width(scalar, widths)
+            if width > 0 {
+                put(String(scalar), width)
+            } else {
+                // A mark stays with the cell before it, and where there is none it is lost.
+                let place = isWrapPending || column >= columns ? columns - 1 : column - 1
+                if place >= 0, place < rows[row].cells.count { rows[row].cells[place].unicodeScalars.append(scalar) }
+            }
+        }
+    }
+
+    private mutating func put(_ text: String, _ width: Int) {
         if isWrapPending || column + width > columns {
             guard wraps else {
                 column = columns - width
-                return overwrite(cluster, width)
+                return overwrite(text, width)
             }
             rows[row].isWrapped = true
             column = 0
             isWrapPending = false
             lineFeed()
         }
-        overwrite(cluster, width)
+        overwrite(text, width)
     }
 
-    private mutating func overwrite(_ cluster: Character, _ width: Int) {
+    private mutating func overwrite(_ text: String, _ width: Int) {
         while rows[row].cells.count < column + width { rows[row].cells.append(" ") }
-        rows[row].cells[column] = String(cluster)
+        // Half of a wide character cannot stay.
+        if rows[row].cells[column].isEmpty, column > 0 { rows[row].cells[column - 1] = " " }
+        let after = column + width
+        if after < rows[row].cells.count, rows[row].cells[after].isEmpty { rows[row].cells[after] = " " }
+        rows[row].cells[column] = text
         if width == 2 { rows[row].cells[column + 1] = "" }
         column += width
         isWrapPending = column >= columns && wraps
         column = min(column, columns - 1)
-        if !isWrapPending, !wraps, width == 1, column == columns - 1 { return }
     }
 
     private mutating func erase(_ index: Int, from column: Int) {
@@ -209,6 +251,24 @@ package struct ScreenModel: Sendable {
             || (0xF900...0xFAFF).contains(scalar.value) || (0xFF01...0xFF60).contains(scalar.value)
             || (0x20000...0x3FFFD).contains(scalar.value)
         return isWide ? 2 : 1
+    }
+
+    /// Of a scalar alone; 0 for what has no cell of its own.
+    private static func width(_ scalar: Unicode.Scalar, _ widths: Widths) -> Int {
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .enclosingMark, .format: return 0
+        default: break
+        }
+        if scalar.value >= 0x1160 && scalar.value <= 0x11FF { return 0 }
+        switch widths {
+        // What is wide in East Asia is wide everywhere.
+        case .narrow: return scalar.properties.isEmojiPresentation ? 1 : width(Character(scalar))
+        case .ambiguousWide where (0x391...0x3C9).contains(scalar.value) || (0x410...0x44F).contains(scalar.value):
+            return 2
+        // More than is ambiguous, which only makes it harder.
+        case .ambiguousWide where (0x2010..<0x2E80).contains(scalar.value): return 2
+        case .clusters, .scalars, .ambiguousWide: return width(Character(scalar))
+        }
     }
 
     // MARK: Size

@@ -39,3 +39,9 @@ package final class TemporaryFolder: Sendable {
         rmdir(path)
     }
 }
+
+/// The permissions of a file, as `stat` tells them; 0 where it is not there.
+package func fileMode(_ path: String) -> UInt32 {
+    var status = stat()
+    return stat(path, &status) == 0 ? status.st_mode & 0o777 : 0
+}
