@@ -61,7 +61,9 @@ package actor ConnectionRegistry {
 
     /// Connections by the slot of their socket; links find theirs through `sockets`.
     private var connections: [Connection?] = []
-    private var sockets: [LinkID: SocketID] = [:]
+    private var sockets: [LinkID: SocketID] = [:] { didSet { lastReceivers = ([], []) } }
+    /// Whom the last frame for several went to: the next one mostly goes to the same, and need not look each up.
+    private var lastReceivers: (links: [LinkID], sockets: [SocketID]) = ([], [])
     private var nextLink = 1
 
     /// Nobody reads what is shown: nothing more is taken from the network until somebody does.
@@ -366,7 +368,8 @@ package actor ConnectionRegistry {
         if links.count == 1 {
             if let id = sockets[links[0]] { outbound.send(payload, to: id) }
         } else {
-            outbound.send(payload, to: links.compactMap { sockets[$0] }, except: nil)
+            if lastReceivers.links != links { lastReceivers = (links, links.compactMap { sockets[$0] }) }
+            outbound.send(payload, to: lastReceivers.sockets, except: nil)
         }
     }
 
