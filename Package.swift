@@ -65,6 +65,9 @@ let package = Package(
         .executableTarget(
             name: "console-probe", dependencies: ["Console", "Net", "Platform", "Wire"],
             path: "Tests/Tools/ConsoleProbe", swiftSettings: settings),
+        .executableTarget(
+            name: "codec-speed", dependencies: ["P2PMode", "BoardMode", "Platform", "Wire"],
+            path: "Tests/Tools/CodecSpeed", swiftSettings: settings),
         tests("WireTests", uses: ["Wire", "TestSupport"]),
         tests("DeliveryTests", uses: ["Delivery", "Wire"]),
         tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),

@@ -141,13 +141,15 @@ extension GroupStore {
                 ends.append(writer.count - start)
             }
         }
-        let authors = Set(posts.compactMap(\.queued.origin))
+        // Apart from the posts, which cost too much to be copied for each author.
+        let origins = posts.map(\.queued.origin)
+        let authors = Set(origins.compactMap { $0 })
         guard authors.count > 1 else { return outbound.send(payload, to: audience, except: authors.first) }
         outbound.send(payload, to: audience.filter { !authors.contains($0) }, except: nil)
         for id in audience where authors.contains(id) {
             // An author gets what the others wrote: the pieces between their own.
             var begin = 0
-            for (index, post) in posts.enumerated() where post.queued.origin == id {
+            for (index, origin) in origins.enumerated() where origin == id {
                 let end = index == 0 ? 0 : ends[index - 1]
                 if begin < end { outbound.send(payload.part(begin..<end), to: id) }
                 begin = ends[index]
