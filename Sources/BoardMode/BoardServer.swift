@@ -138,7 +138,11 @@ actor BoardServer {
             report.finish()
             await console.finish(hurry: true)
         }
-        return .ok
+        return switch await board.abandonedBy {
+        case nil: .ok
+        case .interrupt?: .interrupted
+        case .some: .terminated
+        }
     }
 
     private func openGroups(_ store: MessageStore) async throws(StoreError) -> [BoardStorage.StoredGroup] {

@@ -41,6 +41,8 @@ package actor GroupStore {
         let id: SocketID
         let peer: SocketAddress
         var machine: BoardConnectionMachine
+        /// True while it is not read.
+        var isPaused = false
         /// The secrets of the groups it has joined by JSON, by group.
         var secrets: [Int: ResumeSecret] = [:]
 
@@ -117,6 +119,8 @@ package actor GroupStore {
 
     /// Set once: nothing new is taken.
     var isEnding = false
+    /// The signal that came while the board was ending: nobody waits for goodbyes any more.
+    package private(set) var abandonedBy: Signal?
     /// Changes and pages that were taken and not answered.
     var underWay = 0
 
@@ -154,12 +158,24 @@ package actor GroupStore {
     package func run(_ hub: Hub) async {
         outbound.schedule(TimerToken.touch.packed, after: Self.touchInterval)
         await withDiscardingTaskGroup { group in
+            group.addTask { await self.workWithDisk() }
+            await hub.forEachTurn(of: self) { $0.handle($1) }
+            finishWithDisk()
+        }
+    }
+
+    /// Commits and reads what the turns ask for, until `finishWithDisk`.
+    package func workWithDisk() async {
+        await withDiscardingTaskGroup { group in
             group.addTask { await self.commitChanges() }
             group.addTask { await self.readPages() }
-            await hub.forEachTurn(of: self) { $0.handle($1) }
-            committer.finish()
-            reader.finish()
         }
+    }
+
+    /// Lets `workWithDisk` return when everything was answered.
+    package func finishWithDisk() {
+        committer.finish()
+        reader.finish()
     }
 
     /// What one turn of the loop brought. Never waits.
@@ -183,7 +199,7 @@ package actor GroupStore {
         case .closed(let id, let reason): closed(id, reason)
         case .signal(let signal):
             switch signal {
-            case .interrupt, .terminate, .hangup: end()
+            case .interrupt, .terminate, .hangup: if isEnding { abandon(signal) } else { end() }
             case .windowChange, .resumed, .terminalStop, .user1: break
             }
         case .acceptFailed(_, let error): report(.acceptFailed(error))
@@ -261,12 +277,21 @@ package actor GroupStore {
     }
 
     func endIfDone() {
-        guard isEnding, underWay == 0, stalled.isEmpty else { return }
+        guard isEnding, abandonedBy == nil, underWay == 0, stalled.isEmpty else { return }
         for case let connection? in connections {
             carryOut(connection.machine.close(.closing("The server is shutting down.")), connection)
         }
         outbound.cancelTimer(TimerToken.touch.packed)
         outbound.shutdown(grace: Self.grace)
+    }
+
+    /// Who asks a second time does not wait for what others have to take or to say.
+    private func abandon(_ signal: Signal) {
+        guard abandonedBy == nil else { return }
+        abandonedBy = signal
+        for case let connection? in connections { outbound.reset(connection.id) }
+        outbound.cancelTimer(TimerToken.touch.packed)
+        outbound.shutdown(grace: .zero)
     }
 
     // MARK: - Effects
@@ -275,6 +300,8 @@ package actor GroupStore {
     func carryOut(_ effects: [BoardConnectionMachine.Effect], _ connection: Connection) {
         var effects = effects
         var index = 0
+        // A request that waits for the one before is often answered in the same breath: only the last word is carried out.
+        var isPaused = connection.isPaused
         while index < effects.count {
             let effect = effects[index]
             index += 1
@@ -295,13 +322,16 @@ package actor GroupStore {
                 outbound.schedule(TimerToken.connection(slot: connection.id.slot, timer).packed, after: delay)
             case .cancel(let timer):
                 outbound.cancelTimer(TimerToken.connection(slot: connection.id.slot, timer).packed)
-            case .pauseReading: outbound.pause(connection.id)
-            case .resumeReading: if !isEnding { outbound.resume(connection.id) }
+            case .pauseReading: isPaused = true
+            case .resumeReading: isPaused = false
             case .close:
                 signOff(connection)
                 outbound.close(connection.id)
             }
         }
+        guard isPaused != connection.isPaused else { return }
+        connection.isPaused = isPaused
+        if isPaused { outbound.pause(connection.id) } else if !isEnding { outbound.resume(connection.id) }
     }
 
     private func claim(_ name: Nickname, _ connection: Connection) -> [BoardConnectionMachine.Effect] {

@@ -228,6 +228,34 @@ struct BoardProcessTests {
         #expect(await server.stop() == 0)
     }
 
+    @Test("The example of the README for programs works as it is printed")
+    func readme() async throws {
+        guard access("/usr/bin/nc", X_OK) == 0 || access("/bin/nc", X_OK) == 0 else { return }
+        let document = String(decoding: contents(ofProjectFile: "README.md"), as: UTF8.self)
+            .split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(document.firstIndex { $0.contains(#"printf '%s\n' '{"op":"hello""#) })
+        let example = document[start...].prefix { $0.hasPrefix("    ") }.joined(separator: "\n")
+        #expect(example.hasSuffix("127.0.0.1 6789"))
+        let server = try await Server.start(data)
+        let watcher = try await server.program("watcher", in: "main")
+        let shell = try ChildProcess(
+            "/bin/sh", ["-c", example.replacing("127.0.0.1 6789", with: "127.0.0.1 \(server.port)")])
+        let lines = try await shell.rest().split(separator: "\n").map(String.init)
+        #expect(await shell.exitStatus() == 0)
+        #expect(lines.first == "What is your username?")
+        let answers = try lines.dropFirst().map { try JSON(parsing: Array($0.utf8)[...]) }
+        #expect(answers.map { $0["op"]?.string } == ["hello", "join", "post"])
+        #expect(answers.map { $0["event"]?.string } == ["ready", "answer", "answer"])
+        #expect(answers.last?["offset"] == 0)
+        while true {
+            let event = try await watcher.object()
+            guard event["event"] == "message" else { continue }
+            #expect(event["sender"] == "bot" && event["text"] == "Hi")
+            break
+        }
+        #expect(await server.stop() == 0)
+    }
+
     @Test("A folder that cannot be written to, and a store that is in use, are said so")
     func cannotOpen() async throws {
         let first = try await Server.start(data)

@@ -8,7 +8,13 @@ import Wire
 /// Rule x path x who: what nobody may see is answered, on every way, like what is not there.
 @Suite("Board: visibility on every path")
 struct BoardVisibilityTests {
-    enum Who: String, CaseIterable, Sendable { case stranger, member, formerMember, resumedMember, returnedMember }
+    enum Who: String, CaseIterable, Sendable {
+        case stranger, member, formerMember, resumedMember, returnedMember
+        /// Has the secret of a member and another name.
+        case thief
+        /// Is a member of another group.
+        case neighbour
+    }
 
     /// Six posts before, then the reader joins, then two more: 0...5, 6, 7. Who sees what, in text and in JSON.
     static let rules: [(rule: VisibilityRule, first: Int64)] = [
@@ -26,14 +32,27 @@ struct BoardVisibilityTests {
             // The first offset that this reader may see; nil: nothing at all.
             var first: Int64? = rule.first
             var secret = ""
-            if who != .stranger {
+            switch who {
+            case .stranger: break
+            case .neighbour:
+                _ = try await text.type("%groupjoin general")
+                _ = try await program.ask(#"{"op":"join","group":"general"}"#)
+            case .thief:
+                let owner = try await board.program("owner")
+                secret = try await owner.ask(#"{"op":"join","group":"main"}"#)["resume"]?.string ?? ""
+            case .member, .formerMember, .resumedMember, .returnedMember:
                 _ = try await text.type("%join")
                 secret = try await program.ask(#"{"op":"join","group":"main"}"#)["resume"]?.string ?? ""
             }
             for number in 6..<8 { _ = try await author.type("%post s\(number) text\(number)") }
             switch who {
             case .member: break
-            case .stranger: first = nil
+            case .stranger, .neighbour: first = nil
+            case .thief:
+                _ = try await text.type("%join")
+                let joined = try await program.ask(#"{"op":"join","group":"main","resume":"\#(secret)"}"#)
+                #expect(joined["resumed"] == false)
+                first = rule.rule.firstVisible(joiningAt: 8)
             case .formerMember:
                 first = nil
                 _ = try await text.type("%leave")
@@ -69,8 +88,26 @@ struct BoardVisibilityTests {
                 try await text.barrier()
             }
 
+            try await text.barrier()
             try await checkText(text, textFirst)
             try await checkProgram(program, first)
+            try await checkEvents(author, text, program, isMember: first != nil)
+        }
+    }
+
+    /// What happens from now on, in text and in JSON: members are told, the others are not.
+    func checkEvents(_ author: RawPeer, _ text: RawPeer, _ program: RawPeer, isMember: Bool) async throws {
+        try await text.barrier()
+        _ = try await program.ask(#"{"op":"ping"}"#)
+        #expect(try await author.type("%post s8 text8").hasSuffix("with ID: 8\n"))
+        let notification = "[GROUP:main] [NOTIFY] New message from author (ID: 8, Subject: s8)\n"
+        #expect(try await text.barrier() == (isMember ? notification : ""))
+        try await program.send(#"{"op":"ping"}"# + "\n")
+        let next = try await program.object()
+        if isMember {
+            #expect(next["event"] == "message" && next["offset"] == 8 && next["text"] == "text8")
+        } else {
+            #expect(next["event"] == "answer" && next["op"] == "ping")
         }
     }
 

@@ -50,6 +50,14 @@ package actor ChildProcess {
         posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
         if mergesErrors { posix_spawn_file_actions_adddup2(&actions, fromChild[1], 2) }
         defer { posix_spawn_file_actions_destroy(&actions) }
+        // The threads that run tests block nearly every signal, which a child would inherit: an alarm would never come.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var vector: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for case let pointer? in vector { free(pointer) } }
         var variables: [UnsafeMutablePointer<CChar>?] = (environment ?? []).map { strdup($0) } + [nil]
@@ -57,9 +65,9 @@ package actor ChildProcess {
         var started: pid_t = 0
         let code =
             if environment == nil {
-                posix_spawn(&started, path, &actions, nil, &vector, environ)
+                posix_spawn(&started, path, &actions, &attributes, &vector, environ)
             } else {
-                posix_spawn(&started, path, &actions, nil, &vector, &variables)
+                posix_spawn(&started, path, &actions, &attributes, &vector, &variables)
             }
         Glibc.close(toChild[0])
         Glibc.close(fromChild[1])

@@ -23,6 +23,7 @@ package final class RecordingOutbound: Outbound, @unchecked Sendable {
         var encodes = 0
         var arena: [UInt8] = []
         var nextSlot: UInt32 = 1
+        var outboxCounts: [SocketID: Int] = [:]
         /// Who waits for something to be sent.
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
@@ -157,7 +158,10 @@ package final class RecordingOutbound: Outbound, @unchecked Sendable {
     package func close(_ id: SocketID) { append(.closed(id)) }
     package func reset(_ id: SocketID) { append(.reset(id)) }
     package func notifyWhenDrained(_ id: SocketID, below: Int) {}
-    package func outboxCount(_ id: SocketID) -> Int { 0 }
+    package func outboxCount(_ id: SocketID) -> Int { lock.withLock { state.outboxCounts[id] ?? 0 } }
+
+    /// Says how much a peer has not taken; nothing until then.
+    package func setOutboxCount(_ count: Int, of id: SocketID) { lock.withLock { state.outboxCounts[id] = count } }
 
     package func schedule(_ token: UInt64, after delay: Duration) {
         lock.withLock { state.timers[token] = state.now + delay }
