@@ -68,7 +68,7 @@ package actor DatagramPeer {
             do {
                 let count = try systemCall("recv") { recv(descriptor, &buffer, limit, 0) }
                 return Array(buffer[..<count])
-            } catch where error.code == ECONNREFUSED {
+            } catch  where error.code == ECONNREFUSED {
                 // The ICMP error of an earlier datagram.
                 continue
             } catch {

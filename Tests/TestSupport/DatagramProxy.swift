@@ -64,6 +64,14 @@ package actor DatagramProxy {
 
     package func setWeather(_ weather: Weather) { self.weather = weather }
 
+    /// Gives each client another address in the eyes of the server, as an address translator does that has forgotten
+    /// them: what the server sends to the old ones is lost.
+    package func forgetClients() {
+        for door in doors.values { loop.hub.close(door) }
+        doors = [:]
+        clients = [:]
+    }
+
     private func open() throws {
         let opened = try loop.hub.bindDatagram(on: SocketAddress(ip: .loopbackV4, port: 0))
         front = opened.id
