@@ -159,6 +159,17 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
         pausedUntil = max(pausedUntil ?? resume, resume)
     }
 
+    /// The peer was started anew and is there again: what is under way is sent once more at the next `deadline`, which is
+    /// now, and has its sends before it anew. The peer may have forgotten what it took, so a message must carry an id.
+    package mutating func peerRestarted(at now: MonotonicTime) {
+        for index in outstanding.indices {
+            outstanding[index].attempts = min(outstanding[index].attempts, 1)
+            outstanding[index].graced = false
+            outstanding[index].due = now
+        }
+        pausedUntil = nil
+    }
+
     /// The time of `deadline` has come.
     package mutating func timedOut(at now: MonotonicTime) -> [Effect] {
         if let until = pausedUntil {

@@ -49,7 +49,8 @@ package actor ClientTable {
         self.console = console
         self.logLevel = logLevel
         machine = UDPServerMachine(
-            port: port, mailboxes: mailboxes, limitsRates: limitsRates, at: outbound.now, wall: .now(),
+            port: port, socketCount: sockets.count, mailboxes: mailboxes, limitsRates: limitsRates, at: outbound.now,
+            wall: .now(),
             random: {
                 var generator = SystemRandomNumberGenerator()
                 return generator.next()

@@ -106,7 +106,8 @@ extension UDPClient {
             case .delivered:
                 (.delivered, late ? "Message received by \(name) after all" : "Message received by \(name)")
             case .stored: (.stored, "Message stored for \(name)")
-            case .noanswer: (.noanswer, "No ACK from \(name), message not delivered")
+            case .noanswer:
+                (.noanswer, reason.map { sentence($0, name) } ?? "No ACK from \(name), message not delivered")
             case .failed: (.failed, reason.map { sentence($0, name) })
             }
         console.show(.delivery(id: id.hex, state: shown.0, to: name, note: shown.1))
@@ -114,7 +115,8 @@ extension UDPClient {
 
     private func sentence(_ reason: UDPClientEvent.FailureReason, _ name: SafeText) -> SafeText {
         switch reason {
-        case .unknownName: "Nobody is registered as \(name); who lists everybody"
+        case .unknownName: "Nobody is registered as \(name); 'who' lists everybody"
+        case .serverSilent: "No ACK from Server, nobody knows whether the message reached \(name)"
         case .cannotReach: "\(name) cannot be reached from here: the address is of another family"
         case .tooLong(let excess): "The message is \(excess) bytes too long for a datagram; it was not sent"
         case .refused(let reason): "\(reason) The message was not sent."

@@ -14,6 +14,8 @@ package enum UDPClientEvent: Sendable, Equatable {
         case cannotReach
         case tooLong(by: Int)
         case refused(String)
+        /// Nobody but the server could have said.
+        case serverSilent
     }
 
     package struct Message: Sendable, Equatable {

@@ -161,6 +161,8 @@ extension UDPClientMachine {
                     show(.gap(group: name, from: next, to: first - 1))
                 }
                 show(.groupRestored(name))
+                // What the server may have forgotten is said again; who has seen it knows its id.
+                groupSender.peerRestarted(at: now)
             }
         } else {
             show(.groupEntered(name))

@@ -161,6 +161,8 @@ extension UDPClientMachine {
         for case .deliver(_, let message) in outcome {
             // One's own comes back with its place among the others'.
             if nameKey(message.sender) == nameKey(settings.name) { continue }
+            // A server that was started anew may relay once more what the one before it had relayed.
+            guard shown.insert(message.id) else { continue }
             show(.message(message))
         }
     }

@@ -179,6 +179,10 @@ extension UDPClientMachine {
             switch effect {
             case .send(let segment):
                 if segment.attempt == 1 { show(.delivery(segment.message.id, .sent, to: peer.name)) }
+                // Perhaps the receiver's server does not know one any more, and so nobody listens to one.
+                if segment.attempt == 2 || segment.attempt == 4, serverIsOurs, phase == .registered {
+                    sendToServer(.ping)
+                }
                 effects.append(
                     .send(direct(segment.message, segment.sequence, base: segment.base), to: peer.address))
             case .acknowledged(_, let message, let late):
@@ -286,7 +290,7 @@ extension UDPClientMachine {
                 show(.delivery(message.id, .accepted, to: message.to, late: late))
             case .gaveUp(_, let message):
                 undelivered.insert(message.id)
-                show(.delivery(message.id, .noanswer, to: message.to))
+                show(.delivery(message.id, .noanswer, to: message.to, reason: .serverSilent))
                 guard phase == .registered, !serverIsAlive else { continue }
                 // Is it there at all?
                 if serverIsClosed { serverGone() } else { askFor(.ping, isInternal: true) }
@@ -325,7 +329,8 @@ extension UDPClientMachine {
             if let time { timers.schedule(timer, at: time) } else { timers.cancel(timer) }
         }
         for (key, peer) in peers { set(.peer(key), peer.sender.deadline) }
-        set(.groupSender, phase == .registered ? groupSender.deadline : nil)
+        // Nothing is taken from one who is not back in the group yet.
+        set(.groupSender, phase == .registered && rejoining == nil ? groupSender.deadline : nil)
         for (key, conversation) in conversations { set(.conversation(key), conversation.receiver.deadline) }
         set(.group, group?.receiver.deadline)
     }

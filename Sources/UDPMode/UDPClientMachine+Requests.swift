@@ -163,18 +163,18 @@ extension UDPClientMachine {
 
     /// The program ends before these are known to have arrived.
     private mutating func abandonEverything() {
-        func abandon(_ message: UDPOutgoing) {
+        func abandon(_ message: UDPOutgoing, _ reason: UDPClientEvent.FailureReason? = nil) {
             guard undelivered.insert(message.id).inserted else { return }
-            show(.delivery(message.id, .noanswer, to: message.to))
+            show(.delivery(message.id, .noanswer, to: message.to, reason: reason))
         }
         for key in peers.keys {
             for case .gaveUp(_, let message) in peers[key]?.sender.becameUnreachable() ?? [] { abandon(message) }
         }
-        for case .gaveUp(_, let message) in groupSender.becameUnreachable() { abandon(message) }
+        for case .gaveUp(_, let message) in groupSender.becameUnreachable() { abandon(message, .serverSilent) }
         for message in storing.values { abandon(message) }
         storing.removeAll()
         if case .groupMessage(let text, let group) = request?.body, let id = request?.id {
-            abandon(UDPOutgoing(id: id, to: group, text: text))
+            abandon(UDPOutgoing(id: id, to: group, text: text), .serverSilent)
         }
     }
 

@@ -6,12 +6,17 @@ package struct UDPReservation: Sendable, Equatable {
     package var key: String
     package var secret: MessageID
     package var lastSeen: Timestamp
+    /// Where it listens; nil while it is away. A server that was started anew says there that it is back.
+    package var address: SocketAddress?
 
-    package init(name: String, key: String, secret: MessageID, lastSeen: Timestamp) {
+    package init(
+        name: String, key: String, secret: MessageID, lastSeen: Timestamp, address: SocketAddress? = nil
+    ) {
         self.name = name
         self.key = key
         self.secret = secret
         self.lastSeen = lastSeen
+        self.address = address
     }
 }
 
@@ -79,6 +84,11 @@ package struct UDPMailboxes: Sendable {
     package func reservation(_ key: String) -> UDPReservation? { mailboxes[key]?.reservation }
 
     package var count: Int { mailboxes.count }
+
+    /// Names whose programs were there when they were last seen.
+    package var present: [UDPReservation] {
+        mailboxes.values.map(\.reservation).filter { $0.address != nil }.sorted { $0.key < $1.key }
+    }
 
     /// Keeps a name, or notes that it was seen; nil when there are too many.
     package mutating func keep(_ reservation: UDPReservation) -> UDPRecord? {

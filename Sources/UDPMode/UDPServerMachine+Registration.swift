@@ -4,7 +4,7 @@ import Wire
 // Registration, the table, and the ways out of it.
 extension UDPServerMachine {
     mutating func registrationReceived(_ client: UDPMetadata.Client, source: UDPPath, path: UDPPath) {
-        guard !limitsRates || strangers.take(source.address.ip, at: now) else {
+        guard strangers.take(source.address.ip, at: now) else {
             overRate += 1
             return
         }
@@ -130,7 +130,7 @@ extension UDPServerMachine {
             ) { $0.run = run }
             return
         }
-        keepName(name.key)
+        keepName(name.key, isThere: false)
         confirm(registration)
         if registration.isOurs {
             timers.schedule(.provisional(name.key), at: now + Self.provisionalLifetime)
@@ -151,10 +151,12 @@ extension UDPServerMachine {
         }
     }
 
-    /// Keeps the name for who holds its secret, and notes when it was seen.
-    private mutating func keepName(_ key: String) {
+    /// Keeps the name for who holds its secret, and notes when it was seen, and where it is while it is there.
+    private mutating func keepName(_ key: String, isThere: Bool) {
         guard let registration = table[key], registration.keeps, let secret = registration.secret else { return }
-        let reservation = UDPReservation(name: registration.name, key: key, secret: secret, lastSeen: wall)
+        let reservation = UDPReservation(
+            name: registration.name, key: key, secret: secret, lastSeen: wall,
+            address: isThere ? registration.path.address : nil)
         if let record = mailboxes.keep(reservation) { effects.append(.record(record)) }
     }
 
@@ -163,6 +165,7 @@ extension UDPServerMachine {
             table[key]?.isConfirmed = true
             timers.cancel(.provisional(key))
             table.publish(key)
+            keepName(key, isThere: true)
             log(.tableUpdated)
         }
         if !tableRequests.contains(key) { tableRequests.append(key) }
@@ -191,12 +194,25 @@ extension UDPServerMachine {
         answer(.introduceAck(name: name), to: requester)
     }
 
+    /// Tells those who were there when the last server ended that this one does not know them: they register again and
+    /// go back into their groups at once, not with their next sign of life.
+    mutating func recall(isLast: Bool) {
+        for reservation in absent where table[reservation.key] == nil {
+            guard let address = reservation.address else { continue }
+            let message = message(.pong, to: Requester(path: UDPPath(address), isOurs: true, id: nil)) {
+                $0.registered = false
+            }
+            effects.append(.send(message, to: (0..<socketCount).map { UDPPath(socket: $0, address) }))
+        }
+        if isLast { absent.removeAll() }
+    }
+
     // MARK: - Ways out
 
     mutating func deregistered(_ key: String, keeps: Bool, id: MessageID?) {
         guard let requester = requester(key, id), let name = table[key]?.name else { return }
         if keeps {
-            keepName(key)
+            keepName(key, isThere: false)
         } else if let record = mailboxes.drop(key) {
             effects.append(.record(record))
         }
@@ -208,7 +224,7 @@ extension UDPServerMachine {
 
     /// Takes a client out of its group and out of the table.
     mutating func remove(_ key: String, logs: Bool = true) {
-        keepName(key)
+        keepName(key, isThere: false)
         if let group = table[key]?.group { perform(groups.left(key, group, at: now)) }
         guard let registration = table.remove(key) else { return }
         for timer in [Timer.provisional(key), .silence(key), .offlineCheck(key), .mail(key), .receiver(key)] {

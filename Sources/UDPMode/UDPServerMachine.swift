@@ -17,6 +17,8 @@ package struct UDPServerMachine: Sendable {
     package static let offlineCheckInterval: Duration = .milliseconds(300)
     /// A taken name's holder is looked after at most this often.
     package static let probeInterval: Duration = .seconds(5)
+    /// Those who were there before the server was started anew are told so after these times, while they are not back.
+    package static let recalls: [Duration] = [.zero, .seconds(1), .seconds(3)]
     /// Stored messages are dropped by age this often.
     package static let sweepInterval: Duration = .seconds(3_600)
 
@@ -35,6 +37,7 @@ package struct UDPServerMachine: Sendable {
         case mail(String)
         case receiver(String)
         case sweep
+        case recall(Int)
     }
 
     /// Somebody says that a client is offline.
@@ -76,6 +79,10 @@ package struct UDPServerMachine: Sendable {
     var offlineChecks: [String: OfflineCheck] = [:]
     /// Who waits for the commit of a message that is to be stored.
     var storing: [MessageID: [Requester]] = [:]
+    /// Who was there when the last server ended, and is asked to come back.
+    var absent: [UDPReservation] = []
+    /// The server's sockets: which of them a client of the last server knows is not known any more.
+    let socketCount: Int
     /// Who asked for the table in this turn.
     var tableRequests: [String] = []
     var now: MonotonicTime
@@ -84,18 +91,23 @@ package struct UDPServerMachine: Sendable {
 
     /// - Parameters:
     ///   - random: gives numbers that nobody can guess.
-    ///   - limitsRates: false admits everything (`--no-rate-limit`).
+    ///   - limitsRates: false admits what registered clients send at any rate (`--no-rate-limit`).
     package init(
-        port: UInt16, mailboxes: UDPMailboxes = UDPMailboxes(), limitsRates: Bool = true, at now: MonotonicTime,
-        wall: Timestamp, random: @escaping @Sendable () -> UInt64
+        port: UInt16, socketCount: Int = 1, mailboxes: UDPMailboxes = UDPMailboxes(), limitsRates: Bool = true,
+        at now: MonotonicTime, wall: Timestamp, random: @escaping @Sendable () -> UInt64
     ) {
         self.port = port
+        self.socketCount = socketCount
         self.mailboxes = mailboxes
         self.limitsRates = limitsRates
         self.now = now
         self.wall = wall
         self.random = random
         timers.schedule(.sweep, at: now)
+        absent = mailboxes.present
+        if !absent.isEmpty {
+            for (index, delay) in Self.recalls.enumerated() { timers.schedule(.recall(index), at: now + delay) }
+        }
     }
 
     /// When `timedOut` has to be called next.
@@ -155,6 +167,7 @@ package struct UDPServerMachine: Sendable {
             case .sweep:
                 effects += mailboxes.expired(at: wall, inUse: { table[$0] != nil }).map { .record($0) }
                 timers.schedule(.sweep, at: now + Self.sweepInterval)
+            case .recall(let round): recall(isLast: round == Self.recalls.count - 1)
             }
         }
         return takeEffects()
@@ -203,7 +216,7 @@ package struct UDPServerMachine: Sendable {
         case .groupMessageAck, .storedMessageAck, .pong, .messageAck, .message: return
         default: break
         }
-        guard !limitsRates || strangers.take(path.address.ip, at: now) else {
+        guard strangers.take(path.address.ip, at: now) else {
             overRate += 1
             return
         }

@@ -23,19 +23,29 @@ package enum UDPStorage {
                 time INTEGER NOT NULL,
                 UNIQUE (receiver, id)
             );
+            """,
             """
+            ALTER TABLE udp_name ADD COLUMN ip TEXT;
+            ALTER TABLE udp_name ADD COLUMN port INTEGER;
+            """,
         ])
 
     /// Everything, as it was when the last server ended.
     package static func load(from store: MessageStore) async throws(StoreError) -> UDPMailboxes {
         try await store.read { (transaction) throws(StoreError) in
             var reservations: [UDPReservation] = []
-            for row in try transaction.rows("SELECT key, name, secret, last_seen FROM udp_name") {
+            for row in try transaction.rows("SELECT key, name, secret, last_seen, ip, port FROM udp_name") {
                 guard case .text(let key) = row[0], case .text(let name) = row[1], case .blob(let secret) = row[2],
                     case .integer(let seen) = row[3], let secret = MessageID(bytes: secret[...])
                 else { continue }
-                reservations.append(
-                    UDPReservation(name: name, key: key, secret: secret, lastSeen: Timestamp(microseconds: seen)))
+                var reservation = UDPReservation(
+                    name: name, key: key, secret: secret, lastSeen: Timestamp(microseconds: seen))
+                if case .text(let text) = row[4], case .integer(let number) = row[5], let ip = IPAddress(parsing: text),
+                    let port = UInt16(exactly: number)
+                {
+                    reservation.address = SocketAddress(ip: ip, port: port)
+                }
+                reservations.append(reservation)
             }
             var messages: [UDPStoredMessage] = []
             for row in try transaction.rows(
@@ -69,12 +79,14 @@ package enum UDPStorage {
         case .keepName(let reservation):
             try transaction.run(
                 """
-                INSERT INTO udp_name (key, name, secret, last_seen) VALUES (?, ?, ?, ?)
+                INSERT INTO udp_name (key, name, secret, last_seen, ip, port) VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret = excluded.secret,
-                    last_seen = excluded.last_seen
+                    last_seen = excluded.last_seen, ip = excluded.ip, port = excluded.port
                 """,
                 .text(reservation.key), .text(reservation.name), .blob(reservation.secret.bytes),
-                .integer(reservation.lastSeen.microseconds))
+                .integer(reservation.lastSeen.microseconds),
+                reservation.address.map { .text($0.ip.description) } ?? .null,
+                reservation.address.map { .integer(Int64($0.port)) } ?? .null)
         case .dropName(let key):
             try transaction.run("DELETE FROM udp_message WHERE receiver = ?", .text(key))
             try transaction.run("DELETE FROM udp_name WHERE key = ?", .text(key))

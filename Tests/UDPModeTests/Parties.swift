@@ -142,8 +142,47 @@ struct ProcessParty: Party {
     }
 }
 
-/// A double of an original on sockets of its own.
-actor DoubleParty: Party {
+/// A double of an original; ends when nobody refers to it any more.
+final class DoubleParty: Party {
+    private let program: DoubleProgram
+
+    private init(_ program: DoubleProgram) {
+        self.program = program
+    }
+
+    deinit {
+        let program = program
+        Task { await program.close() }
+    }
+
+    static func server() async throws -> (DoubleParty, ServerParty) {
+        let party = DoubleParty(try await DoubleProgram.start(.server(OriginalServer(port: 0))))
+        return (party, ServerParty(party: party, port: await party.program.port, isOriginal: true))
+    }
+
+    static func client(_ name: String, _ serverPort: UInt16) async throws -> DoubleParty {
+        let server = SocketAddress(ip: .loopbackV4, port: serverPort)
+        return DoubleParty(
+            try await DoubleProgram.start(.client(OriginalClient(name: name, port: 0, server: server))))
+    }
+
+    func type(_ line: String) async throws { await program.type(line) }
+    func line() async throws -> String { try await program.line() }
+    func interrupt() async throws { await program.close() }
+    func kill() async { await program.close() }
+    func ended() async -> Int32? {
+        await program.ended()
+        return nil
+    }
+
+    /// Why it is dead; nil while it lives.
+    var death: String? {
+        get async { await program.death }
+    }
+}
+
+/// A double of an original on sockets and a loop of its own.
+actor DoubleProgram {
     enum Machine {
         case server(OriginalServer)
         case client(OriginalClient)
@@ -160,28 +199,21 @@ actor DoubleParty: Party {
     private var isOver = false
     private(set) var port: UInt16 = 0
 
-    private init(loop: EventLoop, _ machine: Machine) {
+    fileprivate init(loop: EventLoop, _ machine: Machine) {
         self.loop = loop
         self.machine = machine
     }
 
-    static func server() async throws -> (DoubleParty, ServerParty) {
+    static func start(_ machine: Machine) async throws -> DoubleProgram {
         let loop = try EventLoop.start(name: "original")
-        let party = DoubleParty(loop: loop, .server(OriginalServer(port: 0)))
-        try await party.bind()
-        // swift-format-ignore: the loop of a double lives as long as its test
-        Task { await party.consume() }
-        return (party, ServerParty(party: party, port: await party.port, isOriginal: true))
-    }
-
-    static func client(_ name: String, _ serverPort: UInt16) async throws -> DoubleParty {
-        let loop = try EventLoop.start(name: "original")
-        let server = SocketAddress(ip: .loopbackV4, port: serverPort)
-        let party = DoubleParty(loop: loop, .client(OriginalClient(name: name, port: 0, server: server)))
-        try await party.bind()
-        Task { await party.consume() }
-        await party.register()
-        return party
+        let program = DoubleProgram(loop: loop, machine)
+        try await program.bind()
+        // It lives until it is closed.
+        Task {
+            await program.consume()
+            loop.stop()
+        }
+        return program
     }
 
     private func bind() throws {
@@ -194,12 +226,8 @@ actor DoubleParty: Party {
         case .client(let client):
             machine = .client(OriginalClient(name: client.name, port: port, server: client.server))
             commands = try loop.hub.bindDatagram(on: any).id
+            if case .client(let client) = machine { send(client.registration()) }
         }
-    }
-
-    private func register() {
-        guard case .client(let client) = machine else { return }
-        send(client.registration())
     }
 
     private func consume() async {
@@ -253,6 +281,11 @@ actor DoubleParty: Party {
 
     /// Types what can be typed, sets the timer, and wakes whoever waits for the screen.
     private func changed() {
+        defer {
+            for continuation in waiting { continuation.resume() }
+            waiting = []
+        }
+        guard !isOver else { return }
         if case .client(var client) = machine, !client.isBusy, !client.hasStopped, !typed.isEmpty {
             let sent = client.typed(typed.removeFirst(), at: loop.hub.now)
             machine = .client(client)
@@ -264,12 +297,11 @@ actor DoubleParty: Party {
             case .client(let client): client.deadline
             }
         if let deadline { loop.hub.schedule(0, after: max(.zero, deadline - loop.hub.now)) }
-        if case .client(let client) = machine, client.hasStopped, !isOver { close() }
-        for continuation in waiting { continuation.resume() }
-        waiting = []
+        if case .client(let client) = machine, client.hasStopped { close() }
     }
 
-    private func close() {
+    func close() {
+        guard !isOver else { return }
         isOver = true
         loop.hub.shutdown(grace: .zero)
     }
@@ -317,11 +349,7 @@ actor DoubleParty: Party {
         }
     }
 
-    func interrupt() { close() }
-    func kill() { close() }
-
-    func ended() async -> Int32? {
+    func ended() async {
         while !isOver { await change { false } }
-        return nil
     }
 }
