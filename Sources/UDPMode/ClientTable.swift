@@ -61,12 +61,17 @@ package actor ClientTable {
     /// Consumes the turns of a hub until they end, and writes what has to be kept. Runs under the preference of the hub's
     /// loop.
     package func run(_ hub: Hub) async {
+        await run { await hub.forEachTurn(of: self) { $0.handle($1) } }
+    }
+
+    /// The same with turns from elsewhere: they have ended when `turns` returns.
+    func run(_ turns: @Sendable () async -> Void) async {
         log(.started(port: port))
         scheduleDeadline()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.commitRecords() }
             group.addTask { await self.writeConsole() }
-            await hub.forEachTurn(of: self) { $0.handle($1) }
+            await turns()
             committer.finish()
             await console.finish(hurry: true)
         }

@@ -33,7 +33,9 @@ extension UDPClient {
         case .groupEntered(let group):
             know(group)
             console.show(.answer(["Entered group \(displayName(group)) successfully!"]))
-        case .groupRestored(let group): console.show(.notice("You are in group \(displayName(group)) again."))
+        case .groupRestored(let group):
+            console.show(
+                .notice("You are in group \(displayName(group)) again; what was said meanwhile may be missing."))
         case .groupLeft(let group): console.show(.answer(["Leave group chat \(displayName(group))"]))
         case .members(let group, let members):
             console.show(

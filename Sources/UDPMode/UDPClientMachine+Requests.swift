@@ -18,7 +18,9 @@ extension UDPClientMachine {
 
     mutating func registrationTimedOut() {
         guard pendingRefusal == nil else { return }
-        guard registrationSends < Self.requestSends else { return serverGone() }
+        // One that knew the server is as patient as with any request to it.
+        let sends = serverIsOurs && !serverIsClosed ? Self.patientSends : Self.requestSends
+        guard registrationSends < sends else { return serverGone() }
         sendRegistration(secret: reclaimed ? secret : nil)
     }
 
@@ -47,7 +49,9 @@ extension UDPClientMachine {
     mutating func registrationRefused(_ message: String, _ chat: UDPExtension?) {
         // The answer to a repetition, after that to the first: an original server takes the second for another's.
         guard phase == .registering else { return }
-        if chat?.reclaim == true, let secret, !reclaimed {
+        if chat?.reclaim == true, let secret {
+            // Said of a registration without the secret, which has been sent since.
+            guard !reclaimed else { return }
             reclaimed = true
             registrationSends = 0
             sendRegistration(secret: secret)
@@ -69,6 +73,7 @@ extension UDPClientMachine {
 
     private mutating func refuse(_ message: String) {
         show(.notRegistered(reason: message))
+        abandonEverything()
         end(.refused)
     }
 
@@ -76,11 +81,27 @@ extension UDPClientMachine {
     mutating func registerAgain() {
         guard phase == .registered, leaving != .goodbye else { return }
         phase = .registering
-        reclaimed = false
+        // Whoever says so is a server of ours, so it may be told the secret.
+        reclaimed = secret != nil
         for key in peers.keys { peers[key]?.isIntroduced = false }
         registrationSends = 0
+        // What was being asked for is asked for again afterwards, but for what belongs to the way back itself.
+        if var interrupted = request {
+            interrupted.sends = 0
+            interrupted.pages.removeAll()
+            urgent.insert(interrupted, at: 0)
+            request = nil
+        }
+        urgent.removeAll { waiting in
+            switch waiting.body {
+            case .joinGroup, .createGroup: waiting.isInternal
+            case .tableRequest, .ping: true
+            default: false
+            }
+        }
+        rejoining?.created = false
         if rejoining == nil { rejoining = group.map { ($0.name, false) } ?? ("", false) }
-        sendRegistration()
+        sendRegistration(secret: secret)
     }
 
     private mutating func rejoin() {

@@ -24,7 +24,7 @@ extension UDPServerMachine {
                 return
             }
             guard Self.proves(client.chat?.secret, existing.secret) else {
-                nameTaken(name, existing, run, stranger)
+                nameTaken(name, existing, client.chat, stranger)
                 return
             }
             // The same person again after a crash. At the same port nobody else can be any more; at another one, the
@@ -37,7 +37,8 @@ extension UDPServerMachine {
             guard wall - kept.lastSeen >= UDPMailboxes.lifetime else {
                 answer(.registrationError(message: "`\(name.text)` already exists!"), to: stranger) {
                     $0.run = run
-                    $0.reclaim = true
+                    // With another secret it would be no use.
+                    $0.reclaim = client.chat?.secret == nil
                 }
                 return
             }
@@ -70,11 +71,11 @@ extension UDPServerMachine {
     }
 
     private mutating func nameTaken(
-        _ name: Nickname, _ existing: UDPRegistration, _ run: UInt64?, _ stranger: Requester
+        _ name: Nickname, _ existing: UDPRegistration, _ chat: UDPExtension?, _ stranger: Requester
     ) {
         answer(.registrationError(message: "`\(name.text)` already exists!"), to: stranger) {
-            $0.run = run
-            $0.reclaim = existing.secret != nil
+            $0.run = chat?.run
+            $0.reclaim = existing.secret != nil && chat?.secret == nil
         }
         // Whoever holds it may have gone without a word: a datagram to a closed port is answered by ICMP.
         if let last = existing.lastProbe, now - last < Self.probeInterval { return }

@@ -88,6 +88,112 @@ import Wire
         #expect(client.type("list_groups").isEmpty)
     }
 
+    /// A server of ours takes a repeated request for what it is; ICMP says when nobody is there at all.
+    @Test func aServerOfOursGetsASecondRound() throws {
+        var client = Harness()
+        try client.register()
+        var other = client
+        #expect(client.type("list_groups").sends == [.listGroups])
+        for _ in 2...12 { #expect(client.wait(.milliseconds(500)).sends == [.listGroups]) }
+        #expect(client.wait(.milliseconds(500)).last == .end(.serverGone))
+        _ = other.type("list_groups")
+        #expect(other.machine.becameUnreachable(Self.server, at: other.now).isEmpty)
+        #expect(other.wait(.milliseconds(2_500)).sends == Array(repeating: .listGroups, count: 5))
+        #expect(other.wait(.milliseconds(500)).events == [.serverNotResponding, .exiting])
+        #expect(other.machine.isEnded)
+    }
+
+    /// The original's server dies of a message to a group with a member that has deregistered.
+    @Test func anOriginalServerIsLeftInTheRightOrder() throws {
+        var client = Harness()
+        _ = client.machine.started()
+        _ = try client.receive(.registrationConfirmation)
+        _ = try client.receive(.stateChange([Self.entry("client", .loopbackV4, 5555, run: 9)]))
+        _ = client.type("join_group g")
+        _ = try client.receive(.joinGroupAck("g"))
+        #expect(client.type("dereg client").sends == [.leaveGroup("g")])
+        // While no answer has come it is repeated, and not a moment longer.
+        #expect(client.wait(.milliseconds(500)).sends == [.leaveGroup("g")])
+        #expect(try client.receive(.leaveGroupAck).sends == [.deregistration])
+        let end = try client.receive(.deregistrationConfirmation)
+        #expect(end.events == [.offline])
+        #expect(end.last == .end(.ended))
+        #expect(client.wait(.seconds(5)).isEmpty)
+    }
+
+    /// A request that was under way when the server was started anew is asked again of the next one.
+    @Test func aRequestOutlivesItsServer() throws {
+        var client = Harness()
+        try client.register()
+        #expect(client.type("list_groups").sends == [.listGroups])
+        #expect(try client.receive(.pong) { $0.registered = false }.sends == [.registration])
+        let back = try client.receive(.registrationConfirmation) {
+            $0.run = 9
+            $0.session = 8
+        }
+        #expect(back.sends == [.listGroups])
+        let id = try #require(client.machine.request?.id)
+        let answered = try client.receive(.listGroupsAck(["g"])) { $0.id = id }
+        #expect(answered.events == [.groups(["g"])])
+        #expect(answered.sends == [.tableRequest])
+    }
+
+    @Test func aSilentPeerMakesOneAskWhetherOneIsStillRegistered() throws {
+        let bob = SocketAddress(ip: .loopbackV4, port: 6000)
+        var client = Harness()
+        try client.register(Self.entry("bob", bob.ip, 6000, run: 3))
+        #expect(client.type("send bob hi").sends == [.message(text: "hi")])
+        #expect(client.wait(.milliseconds(600)).sends == [.ping, .message(text: "hi")])
+        // The server was started anew: registered again, and the message is still on its way.
+        let again = try client.receive(.pong) { $0.registered = false }
+        #expect(again.sends == [.registration])
+        _ = try client.receive(.registrationConfirmation) {
+            $0.run = 9
+            $0.session = 8
+        }
+        let acknowledged = try client.receive(.messageAck(name: "bob"), from: "bob", bob) {
+            $0.run = 3
+            $0.sequence = 0
+        }
+        #expect(acknowledged.events.count == 1)
+    }
+
+    /// What was under way to a group when its server ended is said again to the next one, and shown by nobody twice.
+    @Test func aGroupMessageOutlivesItsServer() throws {
+        var client = Harness()
+        try client.register()
+        _ = client.type("join_group g")
+        let joinID = try #require(client.machine.request?.id)
+        _ = try client.receive(.joinGroupAck("g")) {
+            $0.id = joinID
+            $0.next = 4
+        }
+        #expect(client.type("send_group x").sends == [.groupMessage(text: "x", group: "g")])
+        func relay(_ offset: UInt64) throws -> [UDPClientEvent] {
+            try client.receive(.groupRelay(text: "y", sender: "bob")) {
+                $0.id = MessageID(high: 2, low: 2)
+                $0.group = "g"
+                $0.offset = offset
+            }.events
+        }
+        #expect(try relay(4).count == 1)
+        _ = try client.receive(.pong) { $0.registered = false }
+        #expect(client.wait(.milliseconds(400)).sends.isEmpty, "nothing to a group that one is not back in")
+        let back = try client.receive(.registrationConfirmation) {
+            $0.run = 9
+            $0.session = 8
+        }
+        #expect(back.sends == [.joinGroup("g")])
+        let rejoinID = try #require(client.machine.request?.id)
+        let restored = try client.receive(.joinGroupAck("g")) {
+            $0.id = rejoinID
+            $0.next = 0
+        }
+        #expect(restored.events == [.groupRestored("g")])
+        #expect(client.wait(.milliseconds(10)).sends.contains(.groupMessage(text: "x", group: "g")))
+        #expect(try relay(0).isEmpty, "relayed once more by the new server")
+    }
+
     @Test func toAnOriginalServerItWritesWhatAnOriginalWrites() throws {
         var client = Harness()
         _ = client.machine.started()
@@ -121,7 +227,10 @@ import Wire
             $0.reclaim = true
         }
         #expect(secrets(reclaimed) == [Self.secret])
-        let refused = try client.receive(.registrationError(message: "`client` already exists!")) { $0.reclaim = true }
+        // Said once more of the first registration: the answer to the second one is still to come.
+        #expect(
+            try client.receive(.registrationError(message: "`client` already exists!")) { $0.reclaim = true }.isEmpty)
+        let refused = try client.receive(.registrationError(message: "`client` already exists!")) { $0.reclaim = false }
         #expect(refused.last == .end(.refused))
     }
 

@@ -279,6 +279,7 @@ import Wire
         let wrong = try server.receive(
             after.message(.registration) { $0.secret = MessageID(high: 1, low: 1) }, from: after)
         #expect(wrong.sent(to: after).map(\.body) == [.registrationError(message: "`carol` already exists!")])
+        #expect(wrong.sent(to: after).first?.metadata.chat?.reclaim == false)
         let asked = try server.receive(after.message(.registration) { $0.secret = before.secret }, from: after)
         #expect(asked.bodies == [.ping], "the program that has the name is asked first")
         #expect(

@@ -234,6 +234,64 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
         #expect(world.clients[5004]?.outcome == .refused)
     }
 
+    /// Groups that go on while their server is killed and started anew in a storm: nobody sees anything twice, everybody
+    /// is told of each message, and who only listens is back as soon as the server is.
+    @Test func groupsOutliveTheirServer() {
+        var seen = 0
+        var gone = 0
+        for seed in 0..<seeds {
+            var world = SimulatedWorld(seed: seed)
+            let ports: [UInt16] = [5001, 5002, 5003]
+            for (port, name) in zip(ports, ["alice", "bob", "carol"]) { world.join(name, port, keeps: true) }
+            world.run(.seconds(1))
+            world.type(5001, "create_group g")
+            world.run(.milliseconds(100))
+            for port in ports { world.type(port, "join_group g") }
+            world.run(.milliseconds(200))
+            world.weather = .storm
+            for number in 0..<12 {
+                world.type(ports[number % 2], "send_group \(number)")
+                world.run(.milliseconds(Int.random(in: 0...300, using: &world.random)))
+                guard number % 5 == 4, case .ours(let machine) = world.server else { continue }
+                world.serverIsUp = false
+                world.run(.milliseconds(Int.random(in: 0...2_000, using: &world.random)))
+                world.startServer(mailboxes: machine.mailboxes)
+                world.serverIsUp = true
+            }
+            world.run(.seconds(30))
+            check(world, seed: seed)
+            for port in ports {
+                // Twelve sends in a row may be lost.
+                let outcome = world.clients[port]?.outcome
+                #expect(outcome == nil || outcome == .serverGone, "seed \(seed): \(port)")
+                if outcome != nil {
+                    gone += 1
+                } else {
+                    #expect(world.clients[port]?.machine.groupName == "g", "seed \(seed): \(port)")
+                }
+            }
+            seen += world.clients[5003]?.messages.count ?? 0
+        }
+        #expect(seen > 5 * Int(seeds))
+        #expect(gone * 10 <= Int(seeds))
+    }
+
+    @Test func whoOnlyListensIsCalledBack() {
+        var world = SimulatedWorld(seed: 1)
+        for (port, name) in [(UInt16(5001), "alice"), (5002, "bob")] { world.join(name, port, keeps: true) }
+        world.join("mallory", 5003)
+        world.run(.seconds(1))
+        // Who has left is not called.
+        let now = world.now
+        world.change(5002) { $0.interrupted(at: now) }
+        world.run(.seconds(1))
+        guard case .ours(let machine) = world.server else { return }
+        world.startServer(mailboxes: machine.mailboxes)
+        world.run(.milliseconds(10))
+        guard case .ours(let restarted) = world.server else { return }
+        #expect(restarted.table.published.map(\.name) == ["alice"])
+    }
+
     @Test func aServerThatComesBackFindsEverybodyAgain() {
         for seed in 0..<max(4, seeds / 8) {
             var world = SimulatedWorld(seed: seed)
