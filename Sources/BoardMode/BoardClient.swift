@@ -19,26 +19,26 @@ actor BoardClient {
     /// How long an editor that was told to end may take.
     static let editorGrace: Duration = .seconds(5)
 
-    private enum Token {
+    enum Token {
         static let memory: UInt64 = 1
         static let lastWait: UInt64 = 2
         static let editor: UInt64 = 3
     }
 
     /// Who asked, as requests carry it.
-    private enum Tag {
+    enum Tag {
         static let typed = 0
         /// The client itself, for completion.
         static let silent = -2
     }
 
     /// What was asked for before the first session.
-    private enum Early {
+    enum Early {
         case command(BoardTypedCommand, CommandArguments)
         case post(group: String, BoardDraft)
     }
 
-    private let loop: EventLoop
+    let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let server: Endpoint
@@ -50,18 +50,18 @@ actor BoardClient {
     private var file: BoardMemoryFile?
     let text = BoardTextWriter(utcOffset: { localUTCOffset(at: $0) })
 
-    private var name: Nickname!
+    var name: Nickname!
     private var peer: SafeText?
     var status: ExitStatus?
-    private var wasReady = false
-    private var early: [Early] = []
+    var wasReady = false
+    var early: [Early] = []
     /// What Tab offers, and what the console knows of it.
     var names = BoardNames()
     private var offered = BoardNames()
     /// True while the connection is not read because the screen is not.
     private var isHeld = false
     /// True from `/compose` until what the editor left was looked at.
-    private var isComposing = false
+    var isComposing = false
     /// The editor that has the terminal.
     var editor: ForegroundProgram?
     /// Posts from an editor that have no answer yet.
@@ -69,12 +69,12 @@ actor BoardClient {
     /// Drafts of what was posted.
     let removals: AsyncStream<BoardDraftFile>
     let removed: AsyncStream<BoardDraftFile>.Continuation
-    private var inputHasEnded = false
+    var inputHasEnded = false
     /// Who reads the input, while it waits for answers.
     private var waitsForRoom: CheckedContinuation<Void, Never>?
     private var memoryTimerIsSet = false
     private let memoryChanged: AsyncStream<Void>
-    private let memoryChange: AsyncStream<Void>.Continuation
+    let memoryChange: AsyncStream<Void>.Continuation
 
     init(loop: EventLoop, server: Endpoint, common: CommonOptions) {
         self.loop = loop
@@ -208,90 +208,10 @@ actor BoardClient {
         link.hold(isHeld)
     }
 
-    private func giveRoom() {
+    func giveRoom() {
         guard let waiting = waitsForRoom, !isCrowded else { return }
         waitsForRoom = nil
         waiting.resume()
-    }
-
-    // MARK: - What is typed
-
-    private func typed(_ input: ConsoleInput<BoardTypedCommand>) {
-        switch input {
-        case .text: break
-        case .command(let command, let arguments):
-            if wasReady { carryOut(command, arguments) } else { early.append(.command(command, arguments)) }
-        case .quit: if status == nil { finish(console.outcome) } else { endAtOnce() }
-        case .endOfInput:
-            inputHasEnded = true
-            endIfDone()
-        }
-    }
-
-    private func carryOut(_ command: BoardTypedCommand, _ arguments: CommandArguments) {
-        guard let request = command.request(arguments) else {
-            let usage = BoardTypedCommand.table.command(named: command.rawValue)?.signature ?? command.rawValue
-            return console.show(.error("Usage: %\(usage)"))
-        }
-        guard case .post(let group, let draft) = request else {
-            return carryOut(follow.request(request, tag: Tag.typed))
-        }
-        post(draft, to: group)
-    }
-
-    /// Posts: shown at once, and again when it is known to be stored.
-    ///
-    /// - Parameter file: the draft, which goes when the post was accepted.
-    @discardableResult
-    func post(_ draft: BoardDraft, to group: String, from file: BoardDraftFile? = nil) -> MessageID {
-        var draft = draft
-        let now = Timestamp.now()
-        let id = MessageID.timeOrdered(at: now)
-        draft.id = id
-        let own = KeptMessage(
-            offset: 0, id: id, author: name.text, time: now, subject: draft.subject.text, text: draft.text)
-        if let file { drafts[id] = (file, group) }
-        console.show(.message(ChatMessage(own, group: group, isOwn: true, isCaughtUp: false, isPending: true)))
-        if wasReady {
-            carryOut(follow.request(.post(group: group, draft), tag: Tag.typed))
-        } else {
-            early.append(.post(group: group, draft))
-        }
-        return id
-    }
-
-    /// After the end of the input: leaves when everything was answered.
-    private func endIfDone() {
-        guard inputHasEnded, status == nil, wasReady, early.isEmpty else { return }
-        if follow.isIdle {
-            finish(console.outcome)
-        } else {
-            loop.hub.schedule(Token.lastWait, after: Self.lastWait)
-        }
-    }
-
-    private func finish(_ outcome: ExitStatus, _ sentence: SafeText? = nil) {
-        guard status == nil else { return }
-        status = outcome
-        if let sentence { console.show(.error(sentence)) }
-        link.leave()
-        memoryChange.finish()
-        for (_, draft) in drafts { keep(draft.file, draft.group) }
-        removed.finish()
-        loop.hub.cancelTimer(Token.memory)
-        giveRoom()
-        guard isComposing else { return shutDown() }
-        // The terminal is the editor's: it goes first.
-        editor?.terminate()
-        loop.hub.schedule(Token.editor, after: Self.editorGrace)
-    }
-
-    private func shutDown() { loop.hub.shutdown(grace: .seconds(2)) }
-
-    /// Whoever asks again does not wait for anybody's goodbye.
-    private func endAtOnce() {
-        editor?.destroy()
-        link.abort()
     }
 
     // MARK: - Events
@@ -385,7 +305,7 @@ actor BoardClient {
         carryOut(follow.request(.users(group: group), tag: Tag.silent))
     }
 
-    private func carryOut(_ effects: [BoardFollowMachine.Effect]) {
+    func carryOut(_ effects: [BoardFollowMachine.Effect]) {
         for effect in effects {
             switch effect {
             case .send(let request, let number):

@@ -47,7 +47,7 @@ package struct BoardFollowMachine: Sendable {
         case refused(BoardRefusal)
     }
 
-    private struct Followed {
+    struct Followed {
         enum State { case joining, catchingUp, live }
 
         var place: BoardPlace
@@ -59,7 +59,7 @@ package struct BoardFollowMachine: Sendable {
         var tag: Int?
     }
 
-    private struct Post {
+    struct Post {
         let group: String
         let draft: BoardDraft
         let tag: Int
@@ -72,16 +72,16 @@ package struct BoardFollowMachine: Sendable {
     private var dialect: BoardLinkMachine.Dialect?
 
     /// By the key of the group's name.
-    private var followed: [String: Followed] = [:]
-    private var order: [String] = []
+    var followed: [String: Followed] = [:]
+    var order: [String] = []
 
-    private var posts: [MessageID: Post] = [:]
-    private var postOrder: [MessageID] = []
+    var posts: [MessageID: Post] = [:]
+    var postOrder: [MessageID] = []
 
-    private var requests: [Int64: (request: BoardRequest, tag: Int)] = [:]
+    var requests: [Int64: (request: BoardRequest, tag: Int)] = [:]
     private var nextNumber: Int64 = 1
     /// Lines of text since the command that is awaited was sent.
-    private var answerLines: [SafeText] = []
+    var answerLines: [SafeText] = []
 
     package init(name: Nickname, memory: BoardMemory) {
         self.name = name
@@ -236,7 +236,7 @@ package struct BoardFollowMachine: Sendable {
         transmit(.post(group: post.group, post.draft), post.tag, &effects)
     }
 
-    private mutating func forget(_ id: MessageID) {
+    mutating func forget(_ id: MessageID) {
         posts[id] = nil
         postOrder.removeAll { $0 == id }
     }
@@ -332,7 +332,7 @@ package struct BoardFollowMachine: Sendable {
         effects.append(.remember)
     }
 
-    private mutating func goLive(_ key: String, _ effects: inout [Effect]) {
+    mutating func goLive(_ key: String, _ effects: inout [Effect]) {
         guard followed[key] != nil else { return }
         followed[key]!.state = .live
         let held = followed[key]!.held
@@ -423,50 +423,5 @@ package struct BoardFollowMachine: Sendable {
         forget(id)
         let reason = BoardRefusal(.notAllowed, BoardRequest.limitsOfTextPosts)
         return [.posted(id, group: group, .refused(reason), tag: entry.tag)]
-    }
-
-    // MARK: - What comes, in text
-
-    /// Lines of a server that speaks text. They are shown as they are; here only the fate of a post is read from them.
-    package mutating func lines(_ lines: [SafeText]) {
-        answerLines += lines.filter { !BoardTextNotification.contains($0.string) }.prefix(100)
-        if answerLines.count > 200 { answerLines.removeFirst(answerLines.count - 200) }
-    }
-
-    /// A command of text has its answer, or none in time.
-    package mutating func commandAnswered(_ number: Int64) -> [Effect] {
-        let lines = answerLines
-        answerLines = []
-        guard let entry = requests.removeValue(forKey: number) else { return [] }
-        var effects: [Effect] = []
-        let first = lines.first { $0.string.hasPrefix("[") }
-        switch entry.request {
-        case .join(let group, _):
-            let key = nameKey(group)
-            followed[key]?.tag = nil
-            if let first, first.string.hasPrefix("[ERROR]") {
-                followed[key] = nil
-                order.removeAll { $0 == key }
-            } else {
-                goLive(key, &effects)
-            }
-        case .post(let group, let draft):
-            guard let id = draft.id, let post = posts[id] else { break }
-            forget(id)
-            let mark = "with ID: "
-            if let line = first?.string, line.hasPrefix("[SUCCESS]"), let place = line.firstRange(of: mark),
-                let offset = boardOffset(String(line[place.upperBound...].trimmed))
-            {
-                effects.append(.posted(id, group: group, .accepted(offset: offset), tag: post.tag))
-            } else if let line = first?.string, line.hasPrefix("[ERROR]") {
-                let reason = SafeText(untrusted: String(line.dropFirst("[ERROR]".count).trimmed))
-                effects.append(
-                    .posted(id, group: group, .refused(BoardRefusal(.unknown, reason)), tag: post.tag))
-            } else {
-                effects.append(.posted(id, group: group, .unknown, tag: post.tag))
-            }
-        default: break
-        }
-        return effects
     }
 }

@@ -1,4 +1,3 @@
-import BoardMode
 import Delivery
 import Net
 import Platform
@@ -6,6 +5,8 @@ import Store
 import TestSupport
 import Testing
 import Wire
+
+@testable import BoardMode
 
 /// The scenario of the board by `handle(turn)`: what each turn sends, byte for byte, with no socket in sight.
 @Suite("Board: turn by turn")
@@ -242,5 +243,34 @@ struct BoardTurnTests {
             ])
         #expect(await other.groups.abandonedBy == nil)
         await other.end()
+    }
+}
+
+/// A client's connection, by the events of its hub.
+@Suite("Board: a client's link")
+struct BoardLinkTests {
+    @Test("Leaving says goodbye and closes; whoever cannot wait for that resets")
+    func leaving() throws {
+        let outbound = RecordingOutbound()
+        let link = BoardLink(
+            to: try Endpoint(parsing: "127.0.0.1:6789"), as: try Nickname(validating: "alice"), with: outbound)
+        let socket = outbound.makeSocket()
+        link.dial()
+        #expect(link.handle(.connected(socket, token: 1, peer: BoardTurnTests.Stage.peer)).count == 1)
+        let lines =
+            "What is your username?\n[INFO] Welcome alice\n[INFO] Use '%groups' to see\n"
+            + #"{"event":"ready","op":"json","version":1,"name":"alice"}"# + "\n"
+        #expect(link.handle(.received(socket, Array(lines.utf8)[...])).last == .ready(.json))
+        _ = outbound.takeSent()
+        link.hold(true)
+        link.hold(false)
+        #expect(outbound.takeSent() == [.paused(socket), .resumed(socket)])
+        link.leave()
+        #expect(
+            outbound.takeSent() == [.stream(socket, Array("{\"op\":\"exit\"}\n".utf8)), .closed(socket)])
+        link.abort()
+        #expect(outbound.takeSent() == [.reset(socket)])
+        #expect(link.handle(.closed(socket, .local)) == [])
+        #expect(outbound.timers.isEmpty, "nothing is tried again")
     }
 }
