@@ -1,21 +1,36 @@
 import Delivery
 package import Wire
 
-/// How often an address may ask to enter a room or to create one.
+/// How often an address may ask for something over TCP; this host may as often as it likes.
 package struct EntryLimiter: Sendable {
-    /// Entries that may come at once from one IPv4 address or one IPv6 /64; those of this host are not counted.
-    package static let burst = 30
-    /// Entries a second from then on.
-    package static let perSecond = 1.0
+    /// Requests that may come at once from one IPv4 address or one IPv6 /64, and how many a second from then on.
+    package struct Rate: Sendable, Equatable {
+        package let burst: Int
+        package let perSecond: Double
+
+        /// Rooms that are entered or created.
+        package static let entries = Rate(burst: 30, perSecond: 1)
+        /// Lists, pages of history and the like.
+        package static let questions = Rate(burst: 200, perSecond: 50)
+    }
+
     /// Addresses that are remembered; beyond them all strangers share what one may.
     package static let mostAddresses = 10_000
+    /// How often at most those are looked for that may be forgotten: looking costs time for every address there is.
+    package static let pruneInterval: Duration = .seconds(1)
 
     private var buckets: [IPAddress: TokenBucket] = [:]
-    private var shared = TokenBucket(burst: burst, perSecond: perSecond)
+    private var shared: TokenBucket
+    private var prunedAt: MonotonicTime?
 
-    package init() {}
+    package let rate: Rate
 
-    /// Decides about an entry.
+    package init(_ rate: Rate) {
+        self.rate = rate
+        shared = TokenBucket(burst: rate.burst, perSecond: rate.perSecond)
+    }
+
+    /// Decides about a request.
     package mutating func admits(_ address: IPAddress, at now: MonotonicTime) -> Bool {
         guard !address.isLoopback else { return true }
         let key = address.limitKey
@@ -24,9 +39,12 @@ package struct EntryLimiter: Sendable {
             buckets[key] = bucket
             return admits
         }
-        if buckets.count >= Self.mostAddresses { buckets = buckets.filter { !$0.value.isFull(at: now) } }
+        if buckets.count >= Self.mostAddresses, prunedAt.map({ now - $0 >= Self.pruneInterval }) ?? true {
+            prunedAt = now
+            buckets = buckets.filter { !$0.value.isFull(at: now) }
+        }
         guard buckets.count < Self.mostAddresses else { return shared.take(at: now) }
-        var bucket = TokenBucket(burst: Self.burst, perSecond: Self.perSecond)
+        var bucket = TokenBucket(burst: rate.burst, perSecond: rate.perSecond)
         _ = bucket.take(at: now)
         buckets[key] = bucket
         return true

@@ -63,6 +63,7 @@ extension RoomManager {
 
     private func perform(_ request: RoomsRequest, _ connection: Connection) {
         guard !isEnding else { return answer(connection, .failure(.shuttingDown)) }
+        guard admits(request, of: connection) else { return answer(connection, .failure(.tooFast)) }
         switch request.body {
         case .create(let name): enter(request, named: name, returningWith: nil, connection)
         case .join(let name, let token): enter(request, named: name, returningWith: token, connection)
@@ -91,13 +92,17 @@ extension RoomManager {
         }
     }
 
+    private func admits(_ request: RoomsRequest, of connection: Connection) -> Bool {
+        guard options.limitsRate else { return true }
+        return request.operation.isOriginal
+            ? entries.admits(connection.peer.ip, at: outbound.now)
+            : questions.admits(connection.peer.ip, at: outbound.now)
+    }
+
     /// A room is created or entered; the answer, with the token in it, waits for the commit.
     private func enter(
         _ request: RoomsRequest, named name: String, returningWith token: RoomToken?, _ connection: Connection
     ) {
-        guard !options.limitsRate || entries.admits(connection.peer.ip, at: outbound.now) else {
-            return answer(connection, .failure(.tooFast))
-        }
         var system = SystemRandomNumberGenerator()
         let fresh = RoomRules.Fresh(
             token: .random(using: &system), epoch: .random(using: &system), now: outbound.now, wall: options.clock())

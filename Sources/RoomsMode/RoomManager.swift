@@ -130,7 +130,8 @@ package actor RoomManager {
     /// Connections by the slot of their id.
     var connections: [Connection?] = []
     var limiter = ConnectionLimiter()
-    var entries = EntryLimiter()
+    var entries = EntryLimiter(.entries)
+    var questions = EntryLimiter(.questions)
     /// Ids of original programs' messages: unlike each other, and no secret.
     var ids: SplitMix64
 

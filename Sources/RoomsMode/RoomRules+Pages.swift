@@ -7,12 +7,12 @@ extension RoomRules {
 
     /// The rooms after a number, in the order of their creation.
     package func listRooms(after number: Int64, limit: Int = pageEntries) -> RoomsAnswer.RoomsPage {
-        let sorted = rooms.compactMap { $0 }.filter { $0.number > number }.sorted { $0.number < $1.number }
-        let page = sorted.prefix(limit)
+        let start = placeInOrder(after: number)
+        let page = roomOrder[start...].prefix(limit).map { rooms[$0]! }
         return RoomsAnswer.RoomsPage(
             rooms: page.map {
                 RoomsAnswer.Room(name: $0.name, members: $0.presentCount, topic: $0.topic, isLobby: $0.isLobby)
-            }, next: sorted.count > page.count ? page.last?.number : nil)
+            }, next: start + page.count < roomOrder.count ? page.last?.number : nil)
     }
 
     /// The members after a number, in the order in which they joined.

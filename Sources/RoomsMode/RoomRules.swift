@@ -170,6 +170,8 @@ package struct RoomRules: Sendable {
 
     package internal(set) var rooms: [Room?] = []
     package internal(set) var members: [Member?] = []
+    /// Rooms in the order of their creation, and so of their numbers.
+    private(set) var roomOrder: [Int] = []
     private var freeRooms: [Int] = []
     private var freeMembers: [Int] = []
     var roomsByName: [String: Int] = [:]
@@ -206,6 +208,7 @@ package struct RoomRules: Sendable {
         nextRoomNumber += 1
         let index = freeRooms.popLast() ?? rooms.count
         if index == rooms.count { rooms.append(room) } else { rooms[index] = room }
+        roomOrder.append(index)
         roomsByName[name] = index
         if roomKeys[nameKey(name)] == nil { roomKeys[nameKey(name)] = index }
         return index
@@ -214,10 +217,22 @@ package struct RoomRules: Sendable {
     mutating func removeRoom(_ index: Int) {
         guard let room = rooms[index] else { return }
         precondition(room.members.isEmpty, "a room is removed after its members")
+        roomOrder.remove(at: placeInOrder(after: room.number - 1))
         rooms[index] = nil
         roomsByName[room.name] = nil
         if roomKeys[nameKey(room.name)] == index { roomKeys[nameKey(room.name)] = nil }
         freeRooms.append(index)
+    }
+
+    /// Where the rooms begin whose number is higher.
+    func placeInOrder(after number: Int64) -> Int {
+        var low = 0
+        var high = roomOrder.count
+        while low < high {
+            let middle = (low + high) / 2
+            if rooms[roomOrder[middle]]!.number > number { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 
     mutating func addMember(

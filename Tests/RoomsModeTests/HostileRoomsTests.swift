@@ -110,13 +110,38 @@ import Wire
         #expect(await process.stop() == 0)
     }
 
+    /// Questions of one address are bounded too; those who ask little are answered meanwhile.
+    @Test func questionsOfOneAddressAreLimited() async throws {
+        var options = RoomManager.Options.unlimited()
+        options.limitsRate = true
+        try await RecordedStage.with(options) { stage in
+            let id = stage.outbound.makeSocket()
+            let listener = stage.outbound.makeSocket()
+            await stage.manager.handle([.accepted(id, listener: listener, peer: SocketAddressOf.stranger(7))])
+            let request = RoomsRequest(room: "", .list(after: 0), isExtended: true)
+            var granted = 0
+            for _ in 0..<(EntryLimiter.Rate.questions.burst + 50) {
+                await stage.manager.handle([.received(id, request.message.encoded[...])])
+                let answer = await stage.outbound.next { if case .stream(id, let bytes) = $0 { bytes } else { nil } }
+                var machine = ClientExchangeMachine(request)
+                _ = machine.connected()
+                if case .finished(.success)? = machine.received(answer[...]).first { granted += 1 }
+            }
+            #expect(granted == EntryLimiter.Rate.questions.burst)
+            guard case .rooms? = try? await stage.ask(request).get().body else {
+                Issue.record("another address was refused")
+                return
+            }
+        }
+    }
+
     /// Too many entries from one address are refused; those of this host are not counted.
     @Test func entriesOfOneAddressAreLimited() {
-        var limiter = EntryLimiter()
+        var limiter = EntryLimiter(.entries)
         let stranger = IPAddress.v4(0x0a00_0001)
         let start = MonotonicTime(nanoseconds: 0)
         let admitted = (0..<1_000).count { _ in limiter.admits(stranger, at: start) }
-        #expect(admitted == EntryLimiter.burst)
+        #expect(admitted == EntryLimiter.Rate.entries.burst)
         let another = limiter.admits(.v4(0x0a00_0002), at: start)
         #expect(another)
         let local = (0..<1_000).count { _ in limiter.admits(.loopbackV4, at: start) }
@@ -129,6 +154,9 @@ import Wire
         }
         let oneMore = limiter.admits(.v4(0x0c00_0000), at: start + .seconds(2))
         #expect(!oneMore)
+        // When theirs are full again, they are forgotten and there is room for others.
+        let afterwards = (0..<5).count { _ in limiter.admits(.v4(0x0c00_0001), at: start + .seconds(60)) }
+        #expect(afterwards == 5)
     }
 
     // MARK: - Helpers

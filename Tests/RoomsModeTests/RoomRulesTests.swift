@@ -598,6 +598,8 @@ struct RulesWorld {
             for member in room.members { #expect(rules.members[member]?.room == index) }
         }
         #expect(counted == rules.memberCount)
+        let numbers = rules.roomOrder.map { rules.rooms[$0]!.number }
+        #expect(numbers == numbers.sorted() && numbers.count == rules.roomCount)
         #expect(rules.paths.values.reduce(0) { $0 + $1.count } == rules.members.count { $0?.path != nil })
         #expect(rules.room(named: "lobby") != nil)
     }
