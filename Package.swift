@@ -68,6 +68,20 @@ let package = Package(
         .executableTarget(
             name: "codec-speed", dependencies: ["P2PMode", "BoardMode", "Platform", "Wire"],
             path: "Tests/Tools/CodecSpeed", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Terminal", "Delivery", "Wire"],
+            path: "Tests/FuzzTargets", swiftSettings: settings),
+        .target(
+            name: "FaultProxy", dependencies: ["CLinux", "Platform", "Wire"], path: "Tests/FaultProxy",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "fault-proxy", dependencies: ["CLinux", "FaultProxy", "Platform", "Wire"],
+            path: "Tests/Tools/FaultProxy", swiftSettings: settings),
+        tests("FaultTests", uses: ["FaultProxy", "TestSupport", "Wire", "chat"]),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport", "Wire"], exclude: ["found.txt"],
+            swiftSettings: settings),
         tests("WireTests", uses: ["Wire", "TestSupport"]),
         tests("DeliveryTests", uses: ["Delivery", "Wire"]),
         tests("PlatformTests", uses: ["Platform", "Wire", "TestSupport"]),
@@ -103,3 +117,12 @@ let package = Package(
             ]),
     ]
 )
+
+// The fuzzer links only with the sanitizer that brings its `main`; see Tests/README.md.
+if Context.environment["CHAT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Tools/Fuzz",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+}

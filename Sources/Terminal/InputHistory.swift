@@ -61,7 +61,8 @@ package struct InputHistory: Equatable, Sendable {
                     decoded.append(byte)
                 }
             }
-            if let string = String(validating: decoded, as: UTF8.self) { lines.append(string) }
+            // A blank line is none that `add` takes: the file was cut off, or written by something else.
+            if !decoded.isEmpty, let string = String(validating: decoded, as: UTF8.self) { lines.append(string) }
         }
         self.init(lines: lines)
     }

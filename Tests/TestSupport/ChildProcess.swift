@@ -14,6 +14,7 @@ package actor ChildProcess {
     private let thread: WorkerThread
     package nonisolated let pid: Int32
     private var input: Int32
+    private nonisolated let inputPipe: Int32
     private let output: Int32
     private var received: [UInt8] = []
     /// Everything that was read so far.
@@ -79,6 +80,7 @@ package actor ChildProcess {
         }
         pid = started
         input = toChild[1]
+        inputPipe = toChild[1]
         output = fromChild[0]
     }
 
@@ -101,6 +103,20 @@ package actor ChildProcess {
             written += try bytes.withUnsafeBytes { buffer in
                 try systemCall("write") { Glibc.write(input, buffer.baseAddress! + written, buffer.count - written) }
             }
+        }
+    }
+
+    /// Writes to the program's input while another task waits for its output. Not after `closeInput`.
+    package nonisolated func post(_ text: String) {
+        let bytes = Array(text.utf8)
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.write(inputPipe, buffer.baseAddress! + written, buffer.count - written)
+            }
+            // The program is gone: whoever reads its output finds out.
+            guard count > 0 else { return }
+            written += count
         }
     }
 

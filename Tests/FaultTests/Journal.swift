@@ -1,0 +1,107 @@
+import Glibc
+import Wire
+
+/// What the processes of one run were told and what they showed, as they told it themselves on standard output.
+actor Journal {
+    /// One life of a process, from its start to its end.
+    struct Life: Hashable, Sendable {
+        let who: Int
+        let number: Int
+    }
+
+    struct Shown: Sendable, Equatable {
+        let id: String
+        let sender: String
+        let text: String
+        let offset: Int64?
+    }
+
+    struct Record: Sendable {
+        /// Others' messages, in the order in which they were shown.
+        var shown: [Shown] = []
+        /// One's own, by id.
+        var own: [String: String] = [:]
+        /// The last state of each, by id.
+        var states: [String: String] = [:]
+        /// Names of whom each is known to have reached.
+        var reached: [String: Set<String>] = [:]
+        var isReady = false
+        var hasEnded = false
+        /// What commands were answered.
+        var answers: [String] = []
+        /// Lines that were no JSON object.
+        var strays: [String] = []
+
+        func state(ofText text: String) -> String? { own.first { $0.value == text }.flatMap { states[$0.key] } }
+
+        func shows(_ text: String) -> Bool { shown.contains { $0.text == text } }
+    }
+
+    /// `CHAT_FAULT_TRACE` shows what everybody says while it is said.
+    private static let traces = getenv("CHAT_FAULT_TRACE") != nil
+
+    private(set) var records: [Life: Record] = [:]
+    private var waiters: [(id: Int, holds: @Sendable ([Life: Record]) -> Bool, go: CheckedContinuation<Void, Never>)] =
+        []
+    private var nextWaiter = 0
+
+    func trace(_ step: Schedule.Step) {
+        Self.trace("-- \(step)")
+    }
+
+    private static func trace(_ line: String) {
+        guard traces else { return }
+        print(line)
+        fflush(nil)
+    }
+
+    func begin(_ life: Life) { records[life] = Record() }
+
+    func note(_ line: String, _ life: Life) {
+        defer { wake() }
+        Self.trace("\(life.who).\(life.number) \(line)")
+        guard let event = try? JSON(parsing: Array(line.utf8)[...]), case .object = event else {
+            records[life, default: Record()].strays.append(line)
+            return
+        }
+        let id = event["id"]?.string ?? ""
+        switch event["event"]?.string {
+        case "ready", "listening": records[life]?.isReady = true
+        case "message" where event["own"]?.bool == true: records[life]?.own[id] = event["text"]?.string ?? ""
+        case "message":
+            records[life]?.shown.append(
+                Shown(
+                    id: id, sender: event["sender"]?.string ?? "", text: event["text"]?.string ?? "",
+                    offset: event["offset"]?.integer))
+        case "answer": records[life]?.answers += event["lines"]?.array?.compactMap(\.string) ?? []
+        case "error": records[life]?.answers.append(event["text"]?.string ?? "")
+        case "delivery":
+            records[life]?.states[id] = event["state"]?.string
+            if event["state"]?.string == "delivered", let to = event["to"]?.string {
+                records[life]?.reached[id, default: []].insert(to)
+            }
+        default: break
+        }
+    }
+
+    func end(_ life: Life) {
+        records[life]?.hasEnded = true
+        Self.trace("\(life.who).\(life.number) has ended")
+        wake()
+    }
+
+    /// Waits until the records are as wanted: each event is looked at, nothing is timed.
+    func wait(until holds: @escaping @Sendable ([Life: Record]) -> Bool) async {
+        if holds(records) { return }
+        nextWaiter += 1
+        let id = nextWaiter
+        await withCheckedContinuation { waiters.append((id, holds, $0)) }
+    }
+
+    private func wake() {
+        for waiter in waiters where waiter.holds(records) {
+            waiters.removeAll { $0.id == waiter.id }
+            waiter.go.resume()
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import FaultProxy
+import Glibc
+import Testing
+
+/// Carries out a schedule and counts what everybody wrote.
+struct Run {
+    /// Seeds of each test: few in the suite, as many as asked for in the long version.
+    static let seeds: [UInt64] = {
+        let count = getenv("CHAT_FAULT_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 2
+        let first = getenv("CHAT_FAULT_FIRST").flatMap { UInt64(String(cString: $0)) } ?? 1
+        return Array(first..<(first + count))
+    }()
+
+    let proxy: FaultProxy
+    let participants: [Participant]
+    let journal: Journal
+    /// The line that says a text.
+    let line: @Sendable (String) -> String
+    /// What a participant types as soon as it has been started again.
+    let greeting: [String]
+    private var counts: [Int: Int] = [:]
+
+    init(
+        _ proxy: FaultProxy, _ participants: [Participant], _ journal: Journal, greeting: [String] = [],
+        line: @escaping @Sendable (String) -> String = { $0 }
+    ) {
+        self.proxy = proxy
+        self.participants = participants
+        self.journal = journal
+        self.greeting = greeting
+        self.line = line
+    }
+
+    mutating func carryOut(_ schedule: Schedule) async throws {
+        for step in schedule.steps {
+            await journal.trace(step)
+            switch step {
+            case .say(let who): await say(who)
+            case .weather(let weather): proxy.setWeather(weather)
+            case .cut(let groups): proxy.cut(groups)
+            case .join: proxy.join()
+            case .resetAll: proxy.resetAll()
+            case .restart(let who):
+                await participants[who].kill()
+                // Nobody can start where nobody can be reached.
+                proxy.join()
+                proxy.setWeather(.fair)
+                try await start(who)
+            case .pass(let time): try await Task.sleep(for: .milliseconds(time))
+            }
+        }
+        proxy.join()
+        proxy.setWeather(.fair)
+    }
+
+    func start(_ who: Int) async throws {
+        try await participants[who].start()
+        for line in greeting { await participants[who].type(line) }
+    }
+
+    /// Texts say who wrote them and when: `2-17` is the seventeenth of participant 2.
+    mutating func say(_ who: Int) async {
+        counts[who, default: 0] += 1
+        await participants[who].type(line("\(who)-\(counts[who]!)"))
+    }
+
+    /// What no run may show, whatever the mode: a message twice, one author's messages out of their order, anything that
+    /// is no event.
+    static func checkEverybody(_ records: [Journal.Life: Journal.Record], _ schedule: Schedule) {
+        let authors = records.reduce(into: [String: Journal.Life]()) { authors, record in
+            for id in record.value.own.keys { authors[id] = record.key }
+        }
+        for (life, record) in records {
+            let ids = record.shown.map(\.id)
+            #expect(Set(ids).count == ids.count, "\(life) showed a message twice\n\(schedule)")
+            #expect(record.strays.isEmpty, "\(life) wrote something else\n\(schedule)")
+            for (author, numbers) in numbers(record, by: authors) {
+                #expect(numbers == numbers.sorted(), "\(life) showed \(author) out of order: \(numbers)\n\(schedule)")
+            }
+        }
+    }
+
+    /// What was shown of each life of each author, as the numbers that end its texts.
+    private static func numbers(
+        _ record: Journal.Record, by authors: [String: Journal.Life]
+    ) -> [Journal.Life: [Int]] {
+        record.shown.reduce(into: [:]) { numbers, message in
+            guard let author = authors[message.id], let number = number(message.text) else { return }
+            numbers[author, default: []].append(number)
+        }
+    }
+
+    private static func number(_ text: String) -> Int? { text.split(separator: "-").last.flatMap { Int($0) } }
+}
