@@ -208,12 +208,12 @@ private actor TurnNetwork: ScenarioNetwork {
 /// Sockets on a loop of their own, one a client.
 private actor SocketNetwork: ScenarioNetwork {
     private let server: SocketAddress
-    private var sockets: [UInt16: RawDatagrams] = [:]
+    private var sockets: [UInt16: DatagramPeer] = [:]
 
     init(server: UInt16) { self.server = SocketAddress(ip: .loopbackV4, port: server) }
 
     func open(_ name: String, run: UInt64?) throws -> TestClient {
-        let socket = try RawDatagrams()
+        let socket = try DatagramPeer()
         sockets[socket.port] = socket
         var client: TestClient = run.map { .ours(name, socket.port, run: $0) } ?? .original(name, socket.port)
         client.sourcePort = socket.port
@@ -221,7 +221,7 @@ private actor SocketNetwork: ScenarioNetwork {
     }
 
     func send(_ bytes: [UInt8], from client: TestClient) async throws {
-        try await sockets[client.port]?.send(bytes, to: server.port)
+        await sockets[client.port]?.send(bytes, to: server.port)
     }
 
     func next(_ type: String, for client: TestClient) async throws -> UDPMessage {

@@ -161,7 +161,7 @@ import Wire
     }
 
     @Test func aServerThatIsNotThere() async throws {
-        let socket = try RawDatagrams()
+        let socket = try DatagramPeer()
         let client = try Self.chat(["join", "client", "127.0.0.1", "\(socket.port)", "--memory"])
         _ = try await client.line(containing: "Server not responding")
         _ = try await client.line(containing: "Exiting")
@@ -173,7 +173,7 @@ import Wire
     }
 
     @Test func aPortThatSomebodyHas() async throws {
-        let socket = try RawDatagrams()
+        let socket = try DatagramPeer()
         let server = try Self.chat(["serve", "\(socket.port)", "--bind", "127.0.0.1", "--memory"])
         let line = try await server.line()
         #expect(line.hasPrefix("chat udp: cannot listen on 127.0.0.1:\(socket.port): "))
