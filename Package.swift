@@ -110,6 +110,8 @@ let package = Package(
             "RoomsModeTests",
             uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
+            "ModesTests", uses: ["Commands", "CLinux", "Platform", "Wire", "TestSupport", "chat"]),
+        tests(
             "CommandsTests",
             uses: [
                 "Commands", "Bench", "P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Console", "Platform", "Wire",

@@ -9,6 +9,8 @@ package actor ChildProcess {
         case cannotStart(SystemError)
         /// The output ended before what was waited for had come; what had come is attached.
         case outputEnded(String)
+        /// Nothing was written for as long as the test had patience; what had come is attached.
+        case silent(String)
     }
 
     private let thread: WorkerThread
@@ -20,6 +22,7 @@ package actor ChildProcess {
     /// Everything that was read so far.
     package private(set) var transcript: [UInt8] = []
     private var status: Int32?
+    private let patience: Int32
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -37,9 +40,12 @@ package actor ChildProcess {
     /// - Parameters:
     ///   - environment: all of it, as NAME=VALUE; nil inherits.
     ///   - mergesErrors: standard error goes where the output goes; else where that of the tests goes.
+    ///   - patience: milliseconds without output after which a wait for it fails; -1 waits for ever.
     package init(
-        _ path: String, _ arguments: [String] = [], environment: [String]? = nil, mergesErrors: Bool = false
+        _ path: String, _ arguments: [String] = [], environment: [String]? = nil, mergesErrors: Bool = false,
+        patience: Int32 = -1
     ) throws {
+        self.patience = patience
         thread = try WorkerThread(name: "child")
         var toChild: [Int32] = [0, 0]
         var fromChild: [Int32] = [0, 0]
@@ -172,6 +178,10 @@ package actor ChildProcess {
     }
 
     private func readMore() throws -> Bool {
+        var waited = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+        guard try systemCall("poll", { poll(&waited, 1, patience) }) == 1 else {
+            throw Failure.silent(String(decoding: transcript.suffix(2_000), as: UTF8.self))
+        }
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = try systemCall("read") { read(output, &buffer, buffer.count) }
         received += buffer[..<count]

@@ -139,6 +139,11 @@ package actor RawPeer {
     }
 
     private func read(_ limit: Int) throws -> [UInt8] {
+        // A minute without a byte is a failure and not a reason to wait for ever.
+        var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard try systemCall("poll", { poll(&waited, 1, 60_000) }) == 1 else {
+            throw Failure.system(SystemError(call: "poll", code: ETIMEDOUT))
+        }
         var buffer = [UInt8](repeating: 0, count: limit)
         let count = try systemCall("recv") { recv(descriptor, &buffer, limit, 0) }
         return Array(buffer[..<count])
