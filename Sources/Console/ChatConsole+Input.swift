@@ -97,7 +97,8 @@ extension ChatConsole {
 
     /// A line of piped input that cannot be followed: said, and remembered for the exit status.
     private func refuse(_ sentence: SafeText) {
-        hasFailed = true
+        // Who reads the sentence types on; a script has only the status.
+        if case .terminal = face {} else { hasFailed = true }
         show(.error(sentence))
     }
 
