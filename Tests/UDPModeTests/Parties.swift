@@ -169,7 +169,11 @@ final class DoubleParty: Party {
     func type(_ line: String) async throws { await program.type(line) }
     func line() async throws -> String { try await program.line() }
     func interrupt() async throws { await program.close() }
-    func kill() async { await program.close() }
+    /// Its socket is gone when this returns: nothing that comes later is acknowledged.
+    func kill() async {
+        await program.close()
+        await program.ended()
+    }
     func ended() async -> Int32? {
         await program.ended()
         return nil
