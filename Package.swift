@@ -101,14 +101,20 @@ let package = Package(
             ]),
         tests(
             "UDPModeTests",
-            uses: ["UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
+            uses: [
+                "UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "FaultProxy", "TestSupport",
+                "chat",
+            ]),
         tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "BoardModeTests",
             uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
         tests(
             "RoomsModeTests",
-            uses: ["RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
+            uses: [
+                "RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "FaultProxy", "TestSupport",
+                "chat",
+            ]),
         tests(
             "ModesTests", uses: ["Commands", "CLinux", "Platform", "Wire", "TestSupport", "chat"]),
         tests(

@@ -5,8 +5,6 @@ import Wire
 
 /// The proxy's own thread: waits for its sockets and for what is due, and passes it on as the weather is.
 final class Engine {
-    /// Bytes of one direction of a stream that wait here; more are left in the kernel.
-    private static let waitingLimit = 1 << 20
     /// Bytes read at once.
     private static let chunk = 65_536
     /// Datagrams on their way.
@@ -69,6 +67,7 @@ final class Engine {
                 case .weather(let weather): self.weather = weather
                 case .cut(let pairs): apart = pairs
                 case .resetAll: for stream in streams { reset(stream) }
+                case .forgetCallers: forgetCallers()
                 case .stop: return
                 }
             }
@@ -97,6 +96,8 @@ final class Engine {
         if rest.removeFirst().revents != 0 {
             var bytes = [UInt8](repeating: 0, count: 256)
             while read(mailbox.wakeReader, &bytes, bytes.count) > 0 {}
+            // What was told counts for all that comes after it.
+            return
         }
         // Only those that were waited for: more of each may come while these are served.
         let flowing = streams
@@ -196,34 +197,58 @@ final class Engine {
     private func receive(at index: Int) {
         let route = doors[index].route
         while let (bytes, source) = PlainSocket.receive(doors[index].descriptor) {
-            guard let back = visitors.first(where: { $0.door == index && $0.address == source }) ?? visit(index, source)
-            else { continue }
-            guard !apart.contains(FaultProxy.Pair(route.caller, route.callee)) else {
-                account.lost += 1
-                continue
+            guard !isApart(route) else { continue }
+            if let rewrite = route.rewrite {
+                // Who is answered is whoever the datagram names, so it may come from the front itself.
+                guard let bytes = rewrite(bytes, { self.port(of: $0, index) }) else { continue }
+                fly(bytes, to: route.target, through: doors[index].descriptor)
+            } else if let visitor = visitor(index, source) {
+                fly(bytes, to: route.target, through: visitor.descriptor)
             }
-            fly(bytes, to: route.target, through: back.descriptor)
         }
-    }
-
-    private func visit(_ index: Int, _ source: SocketAddress) -> Visitor? {
-        guard
-            let descriptor = try? PlainSocket.bound(
-                .datagrams, to: SocketAddress(ip: doors[index].route.source ?? .loopbackV4, port: 0))
-        else { return nil }
-        visitors.append(Visitor(door: index, address: source, descriptor: descriptor))
-        return visitors.last
     }
 
     private func receive(for visitor: Visitor) {
         let door = doors[visitor.door]
-        while let (bytes, _) = PlainSocket.receive(visitor.descriptor) {
-            guard !apart.contains(FaultProxy.Pair(door.route.caller, door.route.callee)) else {
-                account.lost += 1
-                continue
-            }
-            fly(bytes, to: visitor.address, through: door.descriptor)
+        while let (bytes, source) = PlainSocket.receive(visitor.descriptor) {
+            guard !isApart(door.route) else { continue }
+            var passed: [UInt8]? = bytes
+            if let rewrite = door.route.rewrite { passed = rewrite(bytes, { self.port(of: $0, visitor.door) }) }
+            guard let passed else { continue }
+            // What comes from the target seems to come from where the caller believes the target to be.
+            fly(
+                passed, to: visitor.address, through: source == door.route.target ? door.descriptor : visitor.descriptor
+            )
         }
+    }
+
+    /// Whether the ends of a route are apart; what was to pass counts as lost.
+    private func isApart(_ route: FaultProxy.Route) -> Bool {
+        guard apart.contains(FaultProxy.Pair(route.caller, route.callee)) else { return false }
+        account.lost += 1
+        return true
+    }
+
+    private func visitor(_ index: Int, _ address: SocketAddress) -> Visitor? {
+        if let known = visitors.first(where: { $0.door == index && $0.address == address }) { return known }
+        guard
+            let descriptor = try? PlainSocket.bound(
+                .datagrams, to: SocketAddress(ip: doors[index].route.source ?? .loopbackV4, port: 0))
+        else { return nil }
+        visitors.append(Visitor(door: index, address: address, descriptor: descriptor))
+        return visitors.last
+    }
+
+    /// The port that stands for a program's.
+    private func port(of program: UInt16, _ index: Int) -> UInt16? {
+        visitor(index, SocketAddress(ip: .loopbackV4, port: program)).map {
+            PlainSocket.address(of: $0.descriptor).port
+        }
+    }
+
+    private func forgetCallers() {
+        for visitor in visitors { close(visitor.descriptor) }
+        visitors = []
     }
 
     private func fly(_ bytes: [UInt8], to: SocketAddress, through descriptor: Int32) {

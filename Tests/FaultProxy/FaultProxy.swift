@@ -25,11 +25,16 @@ package final class FaultProxy: Sendable {
         package var callee: Int
         /// Reads from the first bytes of a connection who the caller is, where any may come to this front.
         package var identify: (@Sendable ([UInt8]) -> Int?)?
+        /// Datagrams that name a port at which their sender is answered: the same datagram with the port that stands for
+        /// that one here; nil for one that is not passed on.
+        package var rewrite: Rewriting?
+
+        package typealias Rewriting = @Sendable (_ bytes: [UInt8], _ standIn: (UInt16) -> UInt16?) -> [UInt8]?
 
         package init(
             _ transport: Transport, front: SocketAddress = SocketAddress(ip: .loopbackV4, port: 0),
             to target: SocketAddress, from source: IPAddress? = nil, caller: Int = 0, callee: Int = 0,
-            identify: (@Sendable ([UInt8]) -> Int?)? = nil
+            identify: (@Sendable ([UInt8]) -> Int?)? = nil, rewrite: Rewriting? = nil
         ) {
             self.transport = transport
             self.front = front
@@ -38,6 +43,7 @@ package final class FaultProxy: Sendable {
             self.caller = caller
             self.callee = callee
             self.identify = identify
+            self.rewrite = rewrite
         }
     }
 
@@ -58,6 +64,7 @@ package final class FaultProxy: Sendable {
         /// Pairs that are apart; nothing passes between them, and nothing is lost of streams.
         case cut(Set<Pair>)
         case resetAll
+        case forgetCallers
         case stop
     }
 
@@ -88,6 +95,14 @@ package final class FaultProxy: Sendable {
         thread = try Thread(name: "faults") { handedOver.engine.run() }
     }
 
+    /// A proxy in front of one server of datagrams on this machine.
+    package static func datagrams(
+        to port: UInt16, seed: UInt64, rewrite: Route.Rewriting? = nil
+    ) throws -> FaultProxy {
+        let server = SocketAddress(ip: .loopbackV4, port: port)
+        return try FaultProxy(seed: seed, routes: [Route(.datagrams, to: server, rewrite: rewrite)])
+    }
+
     deinit { stop() }
 
     package func setWeather(_ weather: Weather) { mailbox.post(.weather(weather)) }
@@ -107,6 +122,10 @@ package final class FaultProxy: Sendable {
 
     /// Every stream that is open now sees a reset at both ends.
     package func resetAll() { mailbox.post(.resetAll) }
+
+    /// Gives whoever sends datagrams another address in the eyes of the target, as an address translator does that has
+    /// forgotten them: what the target sends to the old ones is lost.
+    package func forgetCallers() { mailbox.post(.forgetCallers) }
 
     package var account: Account { mailbox.account }
 

@@ -18,6 +18,13 @@ package struct Weather: Sendable, Equatable, CustomStringConvertible {
 
     package static let fair = Weather()
 
+    /// A network that loses three of ten datagrams, repeats some and lets them overtake one another.
+    package static let storm = Weather {
+        $0.loss = 300
+        $0.duplication = 150
+        $0.delay = 0...60
+    }
+
     package var description: String {
         "loss \(loss), duplication \(duplication), corruption \(corruption), delay \(delay) ms, pieces of \(piece), "
             + "reset \(reset), half-close \(halfClose)"

@@ -1,3 +1,4 @@
+import FaultProxy
 import Glibc
 import Platform
 import TestSupport
@@ -55,42 +56,42 @@ import Wire
     /// Two clients and a third in a storm of lost, doubled and late datagrams.
     @Test(arguments: [UInt64(1), 2]) func threeClientsInAStorm(_ seed: UInt64) async throws {
         let server = try await RoomsServerProcess.start()
-        try await DatagramProxy.with(server: server.udpPort, seed: seed) { proxy in
-            let address = "127.0.0.1:\(server.tcpPort):\(await proxy.port)"
-            var clients: [Client] = []
-            for name in ["Ann", "Bob", "Cid"] {
-                let client = try Client("join", "lobby", name, server: address)
-                clients.append(client)
-                try await client.wait(for: "ready")
-            }
-            await proxy.setWeather(.init(loss: 30, duplication: 15, delay: 0...60))
-            let lines = 12
-            for client in clients { for number in 0..<lines { try await client.say("\(number)") } }
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for client in clients {
-                    group.addTask {
-                        try await client.wait { $0.settled == lines && $0.seen.count == 2 * lines }
-                    }
-                }
-                try await group.waitForAll()
-            }
-            await proxy.setWeather(.init())
-            var orders: [[Int64]] = []
-            for client in clients {
-                #expect(try await client.finish() == 0)
-                let record = await client.record
-                #expect(record.states.values.allSatisfy { $0 == "accepted" })
-                #expect(record.seen.count == 2 * lines && Set(record.seen.map(\.id)).count == 2 * lines)
-                orders.append(record.seen.compactMap(\.offset))
-                for author in Set(record.seen.map(\.sender)) {
-                    let texts = record.seen.filter { $0.sender == author }.map(\.text)
-                    #expect(texts == (0..<lines).map { "\($0)" })
-                }
-                #expect(!record.events.contains("gap"))
-            }
-            for order in orders { #expect(order == order.sorted()) }
-            #expect(await proxy.lost > 20)
+        let proxy = try FaultProxy.datagrams(to: server.udpPort, seed: seed)
+        defer { proxy.stop() }
+        let address = "127.0.0.1:\(server.tcpPort):\(proxy.fronts[0].port)"
+        var clients: [Client] = []
+        for name in ["Ann", "Bob", "Cid"] {
+            let client = try Client("join", "lobby", name, server: address)
+            clients.append(client)
+            try await client.wait(for: "ready")
         }
+        proxy.setWeather(.storm)
+        let lines = 12
+        for client in clients { for number in 0..<lines { try await client.say("\(number)") } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for client in clients {
+                group.addTask {
+                    try await client.wait { $0.settled == lines && $0.seen.count == 2 * lines }
+                }
+            }
+            try await group.waitForAll()
+        }
+        proxy.setWeather(.fair)
+        var orders: [[Int64]] = []
+        for client in clients {
+            #expect(try await client.finish() == 0)
+            let record = await client.record
+            #expect(record.states.values.allSatisfy { $0 == "accepted" })
+            #expect(record.seen.count == 2 * lines && Set(record.seen.map(\.id)).count == 2 * lines)
+            orders.append(record.seen.compactMap(\.offset))
+            for author in Set(record.seen.map(\.sender)) {
+                let texts = record.seen.filter { $0.sender == author }.map(\.text)
+                #expect(texts == (0..<lines).map { "\($0)" })
+            }
+            #expect(!record.events.contains("gap"))
+        }
+        for order in orders { #expect(order == order.sorted()) }
+        #expect(proxy.account.lost > 20)
         #expect(await server.stop() == 0)
     }
 
@@ -242,26 +243,26 @@ import Wire
     /// An address translator gives the clients other addresses: who says something finds out, and says it again.
     @Test func theAddressesChangeOnTheWay() async throws {
         let server = try await RoomsServerProcess.start()
-        try await DatagramProxy.with(server: server.udpPort, seed: 1) { proxy in
-            let address = "127.0.0.1:\(server.tcpPort):\(await proxy.port)"
-            let ann = try Client("join", "lobby", "Ann", server: address)
-            try await ann.wait(for: "ready")
-            let bob = try Client("join", "lobby", "Bob", server: address)
-            try await bob.wait(for: "ready")
-            try await ann.say("before")
-            try await bob.wait { $0.seen.count == 1 }
-            await proxy.forgetClients()
-            try await ann.say("from elsewhere")
-            try await bob.say("so am I")
-            try await ann.wait { $0.settled == 2 }
-            try await bob.wait { $0.settled == 1 }
-            try await ann.wait { $0.seen.last?.text == "so am I" }
-            try await bob.wait { $0.seen.last?.text == "from elsewhere" }
-            for client in [ann, bob] { #expect(await client.record.states.values.allSatisfy { $0 == "accepted" }) }
-            #expect(await bob.record.seen.map(\.text) == ["before", "from elsewhere"])
-            #expect(try await ann.finish() == 0)
-            #expect(try await bob.finish() == 0)
-        }
+        let proxy = try FaultProxy.datagrams(to: server.udpPort, seed: 1)
+        defer { proxy.stop() }
+        let address = "127.0.0.1:\(server.tcpPort):\(proxy.fronts[0].port)"
+        let ann = try Client("join", "lobby", "Ann", server: address)
+        try await ann.wait(for: "ready")
+        let bob = try Client("join", "lobby", "Bob", server: address)
+        try await bob.wait(for: "ready")
+        try await ann.say("before")
+        try await bob.wait { $0.seen.count == 1 }
+        proxy.forgetCallers()
+        try await ann.say("from elsewhere")
+        try await bob.say("so am I")
+        try await ann.wait { $0.settled == 2 }
+        try await bob.wait { $0.settled == 1 }
+        try await ann.wait { $0.seen.last?.text == "so am I" }
+        try await bob.wait { $0.seen.last?.text == "from elsewhere" }
+        for client in [ann, bob] { #expect(await client.record.states.values.allSatisfy { $0 == "accepted" }) }
+        #expect(await bob.record.seen.map(\.text) == ["before", "from elsewhere"])
+        #expect(try await ann.finish() == 0)
+        #expect(try await bob.finish() == 0)
         #expect(await server.stop() == 0)
     }
 

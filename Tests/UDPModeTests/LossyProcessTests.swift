@@ -1,3 +1,4 @@
+import FaultProxy
 import Glibc
 import TestSupport
 import Testing
@@ -42,6 +43,18 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
             ["udp", "join", name, "127.0.0.1", "\(port)", "--json", "--no-rate-limit"] + options)
     }
 
+    /// The same datagram with the port that stands for its sender's, at which everybody answers it.
+    private static let rewritten: FaultProxy.Route.Rewriting = { bytes, standIn in
+        guard var object = (try? JSON(parsing: bytes[...]))?.object, var metadata = object["metadata"]?.object else {
+            return nil
+        }
+        guard let port = metadata["client_port"]?.integer.flatMap(UInt16.init(exactly:)) else { return bytes }
+        guard let other = standIn(port) else { return nil }
+        metadata["client_port"] = .integer(Int64(other))
+        object["metadata"] = .object(metadata)
+        return JSON.object(object).encoded(style: .compact)
+    }
+
     @Test(arguments: 1...seeds) func threeClientsInAStorm(_ seed: UInt64) async throws {
         try await storm(seed, killsServer: false)
     }
@@ -56,73 +69,73 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
         let names = ["alice", "bob", "carol"]
         let options = ["--data", folder.path(of: "server"), "--no-rate-limit"]
         let server = try await ProcessParty.server(options)
-        try await LossyProxy.with(server: server.port, seed: seed) { proxy in
-            var last = server
-            var children: [ChildProcess] = []
-            for name in names {
-                let child = try Self.client(name, await proxy.port, ["--data", folder.path(of: name)])
-                children.append(child)
-                _ = try await child.line(containing: "\"ready\"")
-            }
-            // Everybody knows everybody.
-            for child in children.dropLast() { _ = try await child.line(containing: "\"carol\"") }
-            try await children[0].write("create_group g\n")
-            _ = try await children[0].line(containing: "created by Server")
-            for child in children {
-                try await child.write("join_group g\n")
-                _ = try await child.line(containing: "Entered group")
-            }
-            await proxy.setWeather(.init(loss: 30, duplication: 15, delay: 0...60))
-            let lines = 20
-            for (index, child) in children.enumerated() {
-                for number in 0..<lines {
-                    let other = names[(index + 1 + number % 2) % 3]
-                    try await child.write(number % 3 == 0 ? "send_group g\(number)\n" : "send \(other) \(number)\n")
-                }
-            }
-            if killsServer {
-                while !(try await server.party.line()).hasSuffix("sent group message: g3") {}
-                await server.party.kill()
-                last = try await ProcessParty.restarted(server.port, options)
-            }
-            var records = try await withThrowingTaskGroup(of: (Int, Record).self) { group in
-                for (index, child) in children.enumerated() {
-                    group.addTask {
-                        var record = Record()
-                        do {
-                            while !record.isSettled(lines) { record.read(try await child.line()) }
-                        } catch ChildProcess.Failure.outputEnded {
-                            // It may have given up on a server that was away; its messages have their ends all the same.
-                            #expect(killsServer)
-                        }
-                        return (index, record)
-                    }
-                }
-                return try await group.reduce(into: [Int: Record]()) { $0[$1.0] = $1.1 }
-            }
-            // Nothing is under way any more but what the server still repeats, and copies.
-            await proxy.setWeather(.init())
-            let accepted = records.mapValues { record in
-                Set(record.own.filter { $0.isGroup && record.states[$0.id] == "accepted" }.map(\.id))
-            }
-            for (index, child) in children.enumerated() where !killsServer {
-                let others = accepted.filter { $0.key != index }.values.reduce(into: Set<String>()) { $0.formUnion($1) }
-                while !others.isSubset(of: records[index]!.seen.map(\.id)) {
-                    records[index]!.read(try await child.line())
-                }
-            }
-            for child in children { await child.closeInput() }
-            for (index, child) in children.enumerated() {
-                for line in try await child.rest().split(separator: "\n") { records[index]!.read(String(line)) }
-                let status = await child.exitStatus()
-                let failed = records[index]!.states.values.contains { $0 == "noanswer" || $0 == "failed" }
-                #expect(status == (failed ? 2 : 0) || killsServer && status == 5)
-            }
-            #expect(await proxy.lost > 40)
-            Self.check(records, isServerKilled: killsServer)
-            try await last.party.interrupt()
-            #expect(await last.party.ended() == 0)
+        let proxy = try FaultProxy.datagrams(to: server.port, seed: seed, rewrite: Self.rewritten)
+        defer { proxy.stop() }
+        var last = server
+        var children: [ChildProcess] = []
+        for name in names {
+            let child = try Self.client(name, proxy.fronts[0].port, ["--data", folder.path(of: name)])
+            children.append(child)
+            _ = try await child.line(containing: "\"ready\"")
         }
+        // Everybody knows everybody.
+        for child in children.dropLast() { _ = try await child.line(containing: "\"carol\"") }
+        try await children[0].write("create_group g\n")
+        _ = try await children[0].line(containing: "created by Server")
+        for child in children {
+            try await child.write("join_group g\n")
+            _ = try await child.line(containing: "Entered group")
+        }
+        proxy.setWeather(.storm)
+        let lines = 20
+        for (index, child) in children.enumerated() {
+            for number in 0..<lines {
+                let other = names[(index + 1 + number % 2) % 3]
+                try await child.write(number % 3 == 0 ? "send_group g\(number)\n" : "send \(other) \(number)\n")
+            }
+        }
+        if killsServer {
+            while !(try await server.party.line()).hasSuffix("sent group message: g3") {}
+            await server.party.kill()
+            last = try await ProcessParty.restarted(server.port, options)
+        }
+        var records = try await withThrowingTaskGroup(of: (Int, Record).self) { group in
+            for (index, child) in children.enumerated() {
+                group.addTask {
+                    var record = Record()
+                    do {
+                        while !record.isSettled(lines) { record.read(try await child.line()) }
+                    } catch ChildProcess.Failure.outputEnded {
+                        // It may have given up on a server that was away; its messages have their ends all the same.
+                        #expect(killsServer)
+                    }
+                    return (index, record)
+                }
+            }
+            return try await group.reduce(into: [Int: Record]()) { $0[$1.0] = $1.1 }
+        }
+        // Nothing is under way any more but what the server still repeats, and copies.
+        proxy.setWeather(.fair)
+        let accepted = records.mapValues { record in
+            Set(record.own.filter { $0.isGroup && record.states[$0.id] == "accepted" }.map(\.id))
+        }
+        for (index, child) in children.enumerated() where !killsServer {
+            let others = accepted.filter { $0.key != index }.values.reduce(into: Set<String>()) { $0.formUnion($1) }
+            while !others.isSubset(of: records[index]!.seen.map(\.id)) {
+                records[index]!.read(try await child.line())
+            }
+        }
+        for child in children { await child.closeInput() }
+        for (index, child) in children.enumerated() {
+            for line in try await child.rest().split(separator: "\n") { records[index]!.read(String(line)) }
+            let status = await child.exitStatus()
+            let failed = records[index]!.states.values.contains { $0 == "noanswer" || $0 == "failed" }
+            #expect(status == (failed ? 2 : 0) || killsServer && status == 5)
+        }
+        #expect(proxy.account.lost > 40)
+        Self.check(records, isServerKilled: killsServer)
+        try await last.party.interrupt()
+        #expect(await last.party.ended() == 0)
     }
 
     private static func check(_ records: [Int: Record], isServerKilled: Bool) {
