@@ -2,7 +2,7 @@ import Platform
 import Wire
 
 /// Why a measurement could not be made.
-enum BenchError: Error, Equatable {
+enum BenchError: UserFacingError, Equatable {
     case cannotStart(SystemError)
     /// The server ended, or did not listen in time; its last words.
     case serverFailed(SafeText)

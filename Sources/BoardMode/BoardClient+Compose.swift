@@ -16,7 +16,7 @@ extension BoardClient {
             let file = try BoardDraftFile(path: try draftPath(for: group))
             if await edit(file, group, subject: arguments.rest(after: 1)) == nil { file.close() }
         } catch {
-            console.show(.error("There is no place for a draft: \(BoardFailure.sentence(of: error))"))
+            console.show(.error("There is no place for a draft: \(SafeText(explaining: error))"))
         }
     }
 
@@ -26,7 +26,7 @@ extension BoardClient {
         do {
             isDraft = try await file.prepare(BoardDraftText.template(subject: subject))
         } catch {
-            console.show(.error("The draft cannot be written: \(BoardFailure.sentence(of: error))"))
+            console.show(.error("The draft cannot be written: \(SafeText(explaining: error))"))
             return nil
         }
         guard await console.lendTerminal() else {
@@ -53,7 +53,7 @@ extension BoardClient {
             }
             return try await post(bytes, file, group)
         } catch {
-            console.show(.error("The draft cannot be read: \(BoardFailure.sentence(of: error))"))
+            console.show(.error("The draft cannot be read: \(SafeText(explaining: error))"))
             return nil
         }
     }

@@ -93,14 +93,14 @@ actor BoardClient {
         case .name(let chosen): name = chosen
         case .quit: return .ok
         case .missing(let sentence):
-            await BoardTask.complain(sentence, common)
+            await complain(sentence, common)
             return .usage
         }
         do {
             console = try ChatConsole(settings, commands: BoardTypedCommand.table)
             try loop.hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
         } catch {
-            await BoardTask.complain("The terminal cannot be used: \(error.message).", common)
+            await complain("The terminal cannot be used: \(error.message).", common)
             return .internalError
         }
         await withTaskGroup(of: Void.self) { group in
@@ -132,7 +132,7 @@ actor BoardClient {
                 self.file = file
             } catch {
                 status = .failure
-                console.show(.error(BoardFailure.sentence(of: error)))
+                console.show(.error(SafeText(explaining: error)))
                 return false
             }
         }

@@ -9,7 +9,7 @@ package struct BoardDraftText: Equatable, Sendable {
     /// Bytes of the file; far more than a post may have, so that the sentence about its length is the usual one.
     package static let sizeLimit = 1 << 20
 
-    package enum Problem: Error, Equatable, Sendable {
+    package enum Problem: UserFacingError, Equatable, Sendable {
         /// Nothing below the subject.
         case empty
         /// The first line is another.

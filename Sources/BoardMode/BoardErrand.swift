@@ -42,8 +42,7 @@ actor BoardErrand {
 
     func run() async -> ExitStatus {
         do {
-            console = try ChatConsole(
-                ConsoleSettings(mode: "board", role: .report, common: common), commands: CommandTable([]))
+            console = try ChatConsole(reportsOf: "board", common: common)
             try loop.hub.watchSignals([.interrupt, .terminate, .hangup])
         } catch {
             return .internalError
@@ -91,7 +90,7 @@ actor BoardErrand {
                 self.file = file
                 memory = BoardMemory(parsing: try await file.read(), server: server, name: name)
             } catch {
-                return finish(.failure, BoardFailure.sentence(of: error))
+                return finish(.failure, SafeText(explaining: error))
             }
         }
         guard let errand = await errand(), status == nil else { return }

@@ -20,10 +20,14 @@ package enum BoardExport {
         package init() {}
     }
 
-    package enum Failure: Error, Equatable, Sendable {
+    package enum Failure: UserFacingError, Equatable, Sendable {
         case store(StoreError)
         case line(Int, SafeText)
         case system(SystemError)
+
+        package var isTemporary: Bool {
+            if case .store(let error) = self { error.isTemporary } else { false }
+        }
 
         package var message: SafeText {
             switch self {

@@ -49,30 +49,13 @@ actor BoardFileTask {
         }
     }
 
-    private func run(
-        _ body: (MessageStore, ChatConsole<Never>) async throws -> Void
-    ) async -> ExitStatus {
-        guard
-            let console = try? ChatConsole<Never>(
-                ConsoleSettings(mode: "board", role: .report, common: common), commands: CommandTable([]))
-        else { return .internalError }
-        var status = ExitStatus.ok
-        do {
+    private func run(_ body: (MessageStore, ChatConsole<Never>) async throws -> Void) async -> ExitStatus {
+        await ChatConsole.run(mode: "board", common: common) { console in
             let path = try DataDirectory(option: common.dataDirectory).file("board.db")
-            let store = try await MessageStore.open(path: path, schema: BoardStorage.schema)
-            do {
+            try await MessageStore.with(path: path, schema: BoardStorage.schema) { store in
                 try await body(store, console)
-            } catch {
-                await store.close()
-                throw error
             }
-            await store.close()
-        } catch {
-            console.show(.error(BoardFailure.sentence(of: error)))
-            status = BoardFailure.status(of: error)
         }
-        await console.finish()
-        return status
     }
 }
 
@@ -117,25 +100,5 @@ private final class OutputFile {
         guard path != "-" else { return }
         if descriptor >= 0 { close(descriptor) }
         unlink(temporary)
-    }
-}
-
-/// What went wrong, as the user is told.
-enum BoardFailure {
-    static func sentence(of error: any Error) -> SafeText {
-        switch error {
-        case let error as StoreError: error.message
-        case let error as BoardExport.Failure: error.message
-        case let error as DataDirectory.Failure: error.message
-        case let error as SystemError: error.message
-        default: "The program cannot go on."
-        }
-    }
-
-    static func status(of error: any Error) -> ExitStatus {
-        switch error {
-        case StoreError.inUse, BoardExport.Failure.store(.inUse): .tryAgain
-        default: .failure
-        }
     }
 }

@@ -1,3 +1,5 @@
+import Wire
+
 /// The status a `chat` process ends with. Scripts rely on these numbers; they never change their meaning.
 package enum ExitStatus: Int32, Sendable, CaseIterable {
     /// All went well; also Ctrl+C at an empty prompt, and the end of piped input with everything delivered.
@@ -20,6 +22,11 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     case interrupted = 130
     /// SIGTERM where no goodbye was possible (128 + 15).
     case terminated = 143
+
+    /// The status of a command that an error has ended.
+    package init(of error: any Error) {
+        self = (error as? any UserFacingError)?.isTemporary == true ? .tryAgain : .failure
+    }
 
     /// What the help says of it.
     package var summary: String {

@@ -81,7 +81,7 @@ package enum CloseReason: Sendable, Equatable {
 }
 
 /// Why a dial has ended without a connection.
-package enum DialError: Error, Sendable, Equatable {
+package enum DialError: UserFacingError, Sendable, Equatable {
     /// The name has no address. The text is the resolver's.
     case unresolved(SafeText)
     /// The connection was refused or could not be made.

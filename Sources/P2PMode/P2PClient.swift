@@ -18,12 +18,7 @@ package func runP2P(_ options: P2POptions, common: CommonOptions) async -> ExitS
 
 /// Says why nothing could be begun.
 private func complain(_ sentence: SafeText, _ common: CommonOptions) async {
-    guard
-        let console = try? ChatConsole<P2PCommand>(
-            ConsoleSettings(mode: "p2p", role: .report, common: common), commands: P2PCommand.table)
-    else { return }
-    console.show(.error(sentence))
-    await console.finish()
+    await ChatConsole.complain(sentence, mode: "p2p", common: common)
 }
 
 /// The person at a peer: reads what is typed, shows what happens, and decides when a run without a terminal is over.
@@ -107,26 +102,13 @@ final class P2PClient: MeshView {
         }
         do {
             let path = try DataDirectory(option: folder).file("p2p.db")
-            let store = try await MessageStore.open(path: path, schema: P2PStorage.schema)
-            do throws(StoreError) {
+            return try await MessageStore.with(path: path, schema: P2PStorage.schema) { store in
                 try await registry.use(store)
-            } catch {
-                await store.close()
-                throw error
+                return await registry.converse(options, common, name: name, hub: loop.hub)
             }
-            let status = await registry.converse(options, common, name: name, hub: loop.hub)
-            await store.close()
-            return status
         } catch {
-            let sentence: SafeText =
-                switch error {
-                case let error as DataDirectory.Failure: error.message
-                case let error as StoreError: error.message
-                default: "the messages cannot be kept"
-                }
-            await registry.giveUp(sentence)
-            if case StoreError.inUse = error { return .tryAgain }
-            return .failure
+            await registry.giveUp(SafeText(explaining: error))
+            return ExitStatus(of: error)
         }
     }
 

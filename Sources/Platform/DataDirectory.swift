@@ -4,7 +4,7 @@ package import Wire
 
 /// The folder that holds what the program keeps: databases, and under `state/` secrets, tokens and input history.
 package struct DataDirectory: Sendable, Hashable {
-    package enum Failure: Error, Equatable {
+    package enum Failure: UserFacingError, Equatable {
         /// Neither an option, nor XDG_DATA_HOME, nor HOME says where.
         case noHome
         case cannotCreate(path: SafeText, SystemError)

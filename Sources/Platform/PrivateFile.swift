@@ -1,12 +1,20 @@
 import CLinux
 import Glibc
+package import Wire
 
 /// Files that only their owner may read: mode 0600, replaced as a whole or not at all.
 package enum PrivateFile {
-    package enum Failure: Error, Equatable {
+    package enum Failure: UserFacingError, Equatable {
         /// The file holds more bytes than the caller accepts.
         case tooLarge(limit: Int)
         case system(SystemError)
+
+        package var message: SafeText {
+            switch self {
+            case .tooLarge(let limit): "the file is larger than \(limit) bytes"
+            case .system(let error): error.message
+            }
+        }
     }
 
     /// Reads a whole file.

@@ -5,7 +5,7 @@ package import Wire
 /// A system call that failed: which one, and the errno it left.
 ///
 /// This is the only place of the program that reads errno.
-package struct SystemError: Error, Hashable, Sendable {
+package struct SystemError: UserFacingError, Hashable, Sendable {
     /// The name of the call, as its manual page spells it.
     package let call: String
 

@@ -5,7 +5,7 @@ struct RoomStateFile: Sendable, Equatable {
     /// Bytes of a file.
     static let sizeLimit = 64 << 20
 
-    enum Failure: Error, Equatable {
+    enum Failure: UserFacingError, Equatable {
         case notJSON(JSONError)
         case notAStateFile
 

@@ -94,7 +94,7 @@ actor RoomsClient {
         case .name(let chosen): name = chosen
         case .quit: return .ok
         case .missing(let sentence):
-            await RoomsComplaint.show(sentence, common)
+            await complain(sentence, common)
             return .usage
         }
         var file: RoomsMemoryFile?
@@ -104,13 +104,13 @@ actor RoomsClient {
                 file = try RoomsMemoryFile(memory, data: common.dataDirectory)
                 guard try await file!.takePlace() else {
                     await file!.close()
-                    await RoomsComplaint.show(
+                    await complain(
                         "You are in '\(options.room)' as '\(name)' already, in another window; choose another name with --name NAME.",
                         common)
                     return .refused
                 }
             } catch {
-                await RoomsComplaint.show(RoomsFailure.sentence(of: error), common)
+                await complain(SafeText(explaining: error), common)
                 return .failure
             }
         }

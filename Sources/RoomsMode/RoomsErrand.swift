@@ -45,8 +45,7 @@ actor RoomsErrand {
     func run(_ question: RoomsQueryMachine.Question, title: String?) async -> ExitStatus {
         room = title
         do {
-            console = try ChatConsole(
-                ConsoleSettings(mode: "rooms", role: .report, common: common), commands: CommandTable([]))
+            console = try ChatConsole(reportsOf: "rooms", common: common)
             try loop.hub.watchSignals([.interrupt, .terminate, .hangup])
         } catch {
             return .internalError

@@ -72,27 +72,11 @@ actor RoomsFileTask {
     }
 
     private func run(_ body: (MessageStore) async throws -> SafeText?) async -> ExitStatus {
-        guard
-            let console = try? ChatConsole<Never>(
-                ConsoleSettings(mode: "rooms", role: .report, common: common), commands: CommandTable([]))
-        else { return .internalError }
-        var status = ExitStatus.ok
-        do {
+        await ChatConsole.run(mode: "rooms", common: common) { console in
             let path = try DataDirectory(option: common.dataDirectory).file("rooms.db")
-            let store = try await MessageStore.open(path: path, schema: RoomsStorage.schema)
-            do {
+            try await MessageStore.with(path: path, schema: RoomsStorage.schema) { store in
                 if let sentence = try await body(store) { console.show(.notice(sentence)) }
-            } catch {
-                await store.close()
-                throw error
             }
-            await store.close()
-        } catch {
-            console.show(.error(RoomsFailure.sentence(of: error)))
-            status = RoomsFailure.status(of: error)
         }
-        loop.hub.shutdown(grace: .zero)
-        await console.finish()
-        return status
     }
 }

@@ -8,7 +8,7 @@ package func runRooms(_ options: RoomsOptions, common: CommonOptions) async -> E
     do throws(SystemError) {
         return try await EventLoop.with(name: "rooms") { loop in
             switch options {
-            case .serve(let serve): await RoomsServer(loop: loop, options: serve, common: common).run()
+            case .serve(let serve): await RoomsServer.run(loop, serve, common)
             case .enter(let enter): await RoomsClient.run(loop, enter, common)
             case .list(let server):
                 await RoomsErrand(loop: loop, server: server, common: common).run(.rooms, title: nil)
@@ -19,17 +19,12 @@ package func runRooms(_ options: RoomsOptions, common: CommonOptions) async -> E
             }
         }
     } catch {
-        await RoomsComplaint.show("The program cannot start: \(error.message)", common)
+        await complain("The program cannot start: \(error.message)", common)
         return .internalError
     }
 }
 
 /// Says why nothing could be begun.
-enum RoomsComplaint {
-    static func show(_ sentence: SafeText, _ common: CommonOptions) async {
-        let console = try? ChatConsole<Never>(
-            ConsoleSettings(mode: "rooms", role: .report, common: common), commands: CommandTable([]))
-        console?.show(.error(sentence))
-        await console?.finish()
-    }
+func complain(_ sentence: SafeText, _ common: CommonOptions) async {
+    await ChatConsole.complain(sentence, mode: "rooms", common: common)
 }

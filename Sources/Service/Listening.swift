@@ -4,7 +4,7 @@ package import Platform
 package import Wire
 
 /// Why a server or a peer cannot listen, as its user is told.
-package struct ListenError: Error, Equatable {
+package struct ListenError: UserFacingError, Equatable {
     package let address: SocketAddress
     package let cause: SystemError
 

@@ -34,6 +34,21 @@ package actor MessageStore {
         return store
     }
 
+    /// Opens a store for the length of a body, and closes it whatever happens.
+    package static func with<Result>(
+        path: String?, schema: Schema, _ body: (MessageStore) async throws -> Result
+    ) async throws -> Result {
+        let store = try await open(path: path, schema: schema)
+        do {
+            let result = try await body(store)
+            await store.close()
+            return result
+        } catch {
+            await store.close()
+            throw error
+        }
+    }
+
     private func start(path: String?, schema: Schema) throws(StoreError) {
         let database = try Database(path: path)
         try schema.migrate(database)

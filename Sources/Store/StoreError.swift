@@ -1,7 +1,7 @@
 package import Wire
 
 /// What a store cannot do, with a sentence that says what was wrong and what to do.
-package enum StoreError: Error, Hashable, Sendable {
+package enum StoreError: UserFacingError, Hashable, Sendable {
     /// Another process has the file open; a store belongs to one process at a time.
     case inUse(path: SafeText)
 
@@ -26,6 +26,10 @@ package enum StoreError: Error, Hashable, Sendable {
 
     /// The store was closed.
     case closed
+
+    package var isTemporary: Bool {
+        if case .inUse = self { true } else { false }
+    }
 
     /// What was wrong and what to do, for the user.
     package var message: SafeText {

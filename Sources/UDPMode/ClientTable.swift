@@ -1,8 +1,7 @@
-package import Console
 package import Net
 import Platform
 package import Store
-package import Wire
+import Wire
 
 /// Owns the server's state: who is registered, the groups, and what is stored for those who are away.
 ///
@@ -23,9 +22,8 @@ package actor ClientTable {
     private let outbound: any Outbound
     private let store: MessageStore
     private let committer = Committer<UDPRecord>()
-    /// Where the operator reads what happens.
-    private let console: ChatConsole<Never>
-    private let logLevel: LogLevel
+    /// What the operator should know, for the log.
+    private let report: @Sendable (UDPServerLogLine) -> Void
     private var machine: UDPServerMachine
     private let port: UInt16
     /// In the order in which they were bound; a `UDPPath` counts in it.
@@ -39,15 +37,14 @@ package actor ClientTable {
 
     package init(
         executor: any SerialExecutor, outbound: sending any Outbound, sockets: [SocketID], port: UInt16,
-        store: MessageStore, mailboxes: UDPMailboxes, limitsRates: Bool, console: sending ChatConsole<Never>,
-        logLevel: LogLevel
+        store: MessageStore, mailboxes: UDPMailboxes, limitsRates: Bool,
+        report: @escaping @Sendable (UDPServerLogLine) -> Void = { _ in }
     ) {
         self.executor = executor
         self.sockets = sockets
         self.port = port
         self.store = store
-        self.console = console
-        self.logLevel = logLevel
+        self.report = report
         machine = UDPServerMachine(
             port: port, socketCount: sockets.count, mailboxes: mailboxes, limitsRates: limitsRates, at: outbound.now,
             wall: .now(),
@@ -66,33 +63,13 @@ package actor ClientTable {
 
     /// The same with turns from elsewhere: they have ended when `turns` returns.
     func run(_ turns: @Sendable () async -> Void) async {
-        log(.started(port: port))
+        report(.started(port: port))
         scheduleDeadline()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.commitRecords() }
-            group.addTask { await self.writeConsole() }
             await turns()
             committer.finish()
-            await console.finish(hurry: true)
         }
-    }
-
-    /// Says where the server listens.
-    package func announce(_ addresses: [SocketAddress]) {
-        for address in addresses {
-            console.show(.listening(host: "\(address.ip)", port: address.port))
-        }
-        console.show(.ready)
-    }
-
-    private func writeConsole() async {
-        // An operator who does not read any more does not end the server.
-        await console.writeOutput { _ in }
-    }
-
-    private func log(_ line: UDPServerLogLine) {
-        guard logLevel >= .info else { return }
-        for text in line.lines { console.show(.notice(text)) }
     }
 
     /// What one turn of the loop brought. Never waits.
@@ -128,7 +105,7 @@ package actor ClientTable {
     package func end() {
         guard !isEnding else { return }
         isEnding = true
-        log(.quitting)
+        report(.quitting)
         endIfDone()
     }
 
@@ -155,10 +132,7 @@ package actor ClientTable {
         isReportDue = false
         let malformed = machine.malformed - reported.malformed
         let overRate = machine.overRate - reported.overRate
-        if logLevel >= .warning {
-            console.show(
-                .notice("Dropped \(malformed) malformed datagrams, and \(overRate) over the rate of their source."))
-        }
+        report(.dropped(malformed: malformed, overRate: overRate))
         reported = (machine.malformed, machine.overRate)
     }
 
@@ -168,7 +142,7 @@ package actor ClientTable {
         for effect in effects {
             switch effect {
             case .send(let message, let paths): send(message, to: paths)
-            case .log(let line): log(line)
+            case .log(let line): report(line)
             case .record(let record):
                 if committer.offer(record, size: 512 + record.textSize) {
                     underWay += 1
@@ -209,13 +183,13 @@ package actor ClientTable {
         case .success:
             if storageFails {
                 storageFails = false
-                console.show(.notice("Messages are stored again."))
+                report(.storageWorks)
             }
             for record in batch { perform(machine.committed(record, at: outbound.now)) }
         case .failure(let error):
             if !storageFails {
                 storageFails = true
-                console.show(.error("Messages cannot be stored: \(error.message)"))
+                report(.storageFailed(error))
             }
             for record in batch { perform(machine.failed(record, at: outbound.now)) }
         }

@@ -11,6 +11,20 @@ package func runUDP(_ options: UDPOptions, common: CommonOptions) async -> ExitS
     }
 }
 
+/// What goes wrong before there is a console.
+private func fail(_ error: any Error, _ common: CommonOptions) async -> ExitStatus {
+    await ChatConsole.complain(SafeText(explaining: error), mode: "udp", common: common)
+    return ExitStatus(of: error)
+}
+
+private func runUDPServe(port: UInt16, common: CommonOptions) async -> ExitStatus {
+    do throws(SystemError) {
+        return try await EventLoop.with(name: "udp") { loop in await UDPServer.run(loop, port: port, common) }
+    } catch {
+        return await fail(error, common)
+    }
+}
+
 private func runUDPJoin(_ options: UDPJoinOptions, common: CommonOptions) async -> ExitStatus {
     var secrets: UDPSecrets?
     var history: String?
@@ -20,7 +34,7 @@ private func runUDPJoin(_ options: UDPJoinOptions, common: CommonOptions) async 
             secrets = UDPSecrets(directory: directory)
             history = directory.state("udp-history")
         } catch {
-            return fail(error.message)
+            return await fail(error, common)
         }
     }
     let settings = ConsoleSettings(mode: "udp", common: common, historyPath: history)
@@ -31,7 +45,7 @@ private func runUDPJoin(_ options: UDPJoinOptions, common: CommonOptions) async 
                 options, common: common, settings: settings, secrets: secrets, isInteractive: isInteractive, loop: loop)
         }
     } catch {
-        return fail(error.message)
+        return await fail(error, common)
     }
 }
 
@@ -48,7 +62,7 @@ private func join(
             console: try ChatConsole(settings, commands: UDPClientCommand.table), isInteractive: isInteractive)
     } catch {
         hub.shutdown(grace: .zero)
-        return fail(error.message)
+        return await fail(error, common)
     }
     return await client.run(hub)
 }

@@ -1,67 +1,37 @@
-import Console
+package import Console
 import Net
 import Platform
 import Service
 import Store
 import Wire
 
-/// Runs `chat udp serve` until it is told to end.
-func runUDPServe(port: UInt16, common: CommonOptions) async -> ExitStatus {
-    let store: MessageStore
-    let mailboxes: UDPMailboxes
-    do {
-        let path = common.memoryOnly ? nil : try DataDirectory(option: common.dataDirectory).file("udp.db")
-        store = try await MessageStore.open(path: path, schema: UDPStorage.schema)
-        mailboxes = try await UDPStorage.load(from: store)
-    } catch let error as DataDirectory.Failure {
-        return fail(error.message)
-    } catch let error as StoreError {
-        return fail(error.message)
-    } catch {
-        return fail("The data cannot be opened.")
-    }
-    let status: ExitStatus
-    do throws(SystemError) {
-        status = try await EventLoop.with(name: "udp") { loop in
-            await serve(port: port, common: common, loop: loop, store: store, mailboxes: mailboxes)
+/// `chat udp serve`: opens the store and the sockets, and says what the operator should know.
+enum UDPServer {
+    static func run(_ loop: EventLoop, port: UInt16, _ common: CommonOptions) async -> ExitStatus {
+        await ServerConsole<UDPServerLogLine>.run(on: loop, mode: "udp", common: common) { console in
+            let path = try common.memoryOnly ? nil : DataDirectory(option: common.dataDirectory).file("udp.db")
+            return try await MessageStore.with(path: path, schema: UDPStorage.schema) { store in
+                let mailboxes = try await UDPStorage.load(from: store)
+                try loop.hub.watchSignals([.interrupt, .terminate, .hangup])
+                let sockets = try Listening.datagrams(on: common.bind, port: port, with: loop.hub)
+                let table = ClientTable(
+                    executor: loop, outbound: loop.hub, sockets: sockets.map(\.id), port: sockets[0].address.port,
+                    store: store, mailboxes: mailboxes, limitsRates: common.rateLimit
+                ) { console.report($0) }
+                for socket in sockets { await console.announce(socket.address) }
+                await console.run { await table.run(loop.hub) }
+                return .ok
+            }
         }
-    } catch {
-        status = fail(error.message)
     }
-    await store.close()
-    return status
 }
 
-private func serve(
-    port: UInt16, common: CommonOptions, loop: EventLoop, store: MessageStore, mailboxes: UDPMailboxes
-) async -> ExitStatus {
-    let hub = loop.hub
-    let table: ClientTable
-    let opened: [Listening.Opened]
-    do throws(ListenError) {
-        opened = try Listening.datagrams(on: common.bind, port: port, with: hub)
-    } catch {
-        hub.shutdown(grace: .zero)
-        return fail(error.message)
+extension UDPServerLogLine: LogReport {
+    package var level: LogLevel {
+        switch self {
+        case .storageFailed: .error
+        case .storageWorks, .dropped: .warning
+        default: .info
+        }
     }
-    do throws(SystemError) {
-        try hub.watchSignals([.interrupt, .terminate, .hangup])
-        let console = try ChatConsole<Never>(
-            ConsoleSettings(mode: "udp", role: .report, common: common), commands: CommandTable([]))
-        table = ClientTable(
-            executor: loop, outbound: hub, sockets: opened.map(\.id), port: opened[0].address.port, store: store,
-            mailboxes: mailboxes, limitsRates: common.rateLimit, console: console, logLevel: common.logLevel)
-    } catch {
-        hub.shutdown(grace: .zero)
-        return fail(error.message)
-    }
-    await table.announce(opened.map(\.address))
-    await table.run(hub)
-    return .ok
-}
-
-/// What goes wrong before there is a console.
-func fail(_ sentence: SafeText, _ status: ExitStatus = .failure) -> ExitStatus {
-    try? StandardStream.error.write("chat udp: \(sentence)\n")
-    return status
 }

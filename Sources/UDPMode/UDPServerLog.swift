@@ -1,3 +1,4 @@
+package import Store
 package import Wire
 
 /// What the server tells its operator, in the words of the original's server.
@@ -17,6 +18,11 @@ package enum UDPServerLogLine: Sendable, Equatable {
     case removedSilent(String, group: String)
     case stored(from: String, to: String)
     case handedOver(to: String)
+    /// Nothing can be stored for those who are away.
+    case storageFailed(StoreError)
+    case storageWorks
+    /// Datagrams that were not taken since this was said last.
+    case dropped(malformed: Int, overRate: Int)
     case quitting
 
     /// One line or more.
@@ -40,6 +46,10 @@ package enum UDPServerLogLine: Sendable, Equatable {
         case .removedSilent(let name, let group): ["Client \(name) not responsive, removed from group \(group)"]
         case .stored(let from, let to): ["Message from \(from) stored for \(to)"]
         case .handedOver(let to): ["Stored message handed over to \(to)"]
+        case .storageFailed(let error): ["Messages cannot be stored: \(error.message)"]
+        case .storageWorks: ["Messages are stored again."]
+        case .dropped(let malformed, let overRate):
+            ["Dropped \(malformed) malformed datagrams, and \(overRate) over the rate of their source."]
         case .quitting: ["Quitting."]
         }
     }

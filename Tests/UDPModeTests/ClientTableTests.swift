@@ -1,6 +1,4 @@
-import Console
 import Delivery
-import Glibc
 import Net
 import Platform
 import Store
@@ -132,15 +130,11 @@ extension ScenarioNetwork {
         let outbound = RecordingOutbound()
         let socket = outbound.makeSocket()
         let store = try await MessageStore.open(path: nil, schema: UDPStorage.schema)
-        let folder = TemporaryFolder()
-        let diagnostics = Glibc.open(folder.path(of: "log"), O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
-        defer { close(diagnostics) }
-        let console = try ChatConsole<Never>(
-            ConsoleSettings(mode: "udp", role: .report, output: diagnostics, diagnostics: diagnostics),
-            commands: CommandTable([]))
+        let (reports, report) = AsyncStream.makeStream(of: UDPServerLogLine.self)
         let table = ClientTable(
             executor: thread, outbound: outbound, sockets: [socket], port: 5000, store: store,
-            mailboxes: UDPMailboxes(), limitsRates: true, console: console, logLevel: .info)
+            mailboxes: UDPMailboxes(), limitsRates: true
+        ) { report.yield($0) }
         let network = TurnNetwork(table: table, outbound: outbound, socket: socket)
         await table.run {
             do { try await scenario(network) } catch { Issue.record(error) }
@@ -149,10 +143,10 @@ extension ScenarioNetwork {
         await store.close()
         #expect(await network.sentFrom == [socket], "answers leave by the socket that was asked")
         #expect(outbound.takeSent().contains(.shutdown))
-        var bytes = [UInt8](repeating: 0, count: 65_536)
-        let count = pread(diagnostics, &bytes, bytes.count, 0)
-        let lines = String(decoding: bytes[..<max(0, count)], as: UTF8.self).split(separator: "\n")
-        #expect(lines.map { Screen.words(String($0)) } == Self.log)
+        report.finish()
+        var lines: [String] = []
+        for await line in reports { lines += line.lines.map(\.string) }
+        #expect(lines == Self.log)
     }
 
     @Test func overLoopback() async throws {
