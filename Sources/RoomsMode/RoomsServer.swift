@@ -38,7 +38,7 @@ enum RoomsServer {
         for listener in listeners { await console.announce(listener.address, transport: "tcp") }
         for socket in sockets { await console.announce(socket.address, transport: "udp") }
         let (tcp, udp) = (Int(listeners[0].address.port), Int(sockets[0].address.port))
-        await console.show(.notice("TCP port \(tcp), UDP port \(udp)"))
+        await console.show(.notice("TCP port \(tcp), UDP port \(udp)"), fields: ["level": "info"])
         return sockets
     }
 }

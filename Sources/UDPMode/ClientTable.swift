@@ -106,6 +106,7 @@ package actor ClientTable {
         guard !isEnding else { return }
         isEnding = true
         report(.quitting)
+        perform(machine.stopped())
         endIfDone()
     }
 

@@ -52,6 +52,7 @@ extension UDPClient {
         case .incomplete(let word, let usage): mistake("Invalid command: \(word); write \(usage)")
         case .onlyYourself: mistake("You can only deregister yourself.")
         case .offline: console.show(.notice("You are Offline. Bye."))
+        case .serverStopping: console.show(.notice("the server is being shut down"))
         case .serverNotResponding: console.show(.error("Server not responding"))
         case .exiting: console.show(.notice("Exiting"))
         case .finishing(let count):

@@ -58,6 +58,7 @@ package enum UDPClientEvent: Sendable, Equatable {
     case badGroupName(NameError)
     case onlyYourself
     case offline
+    case serverStopping
     case serverNotResponding
     case exiting
     /// Messages are still under way, so the end waits for them.

@@ -16,6 +16,7 @@ extension UDPClientMachine {
         case .groupMessageAck: groupMessageAcknowledged(chat)
         case .storedMessage(let from, let id, let text, let time): storedReceived(id, text, from, time)
         case .slowDown: slowedDown(chat)
+        case .stopping: serverStopped()
         case .pong: pongReceived(chat)
         case .ping: sendToServer(.pong)
         case .storeMessageAck(let id): stored(id)
@@ -31,6 +32,13 @@ extension UDPClientMachine {
             .storedMessageAck:
             break
         }
+    }
+
+    /// It may be back soon, so one stays; what is asked of it meanwhile finds out.
+    private mutating func serverStopped() {
+        guard phase == .registered, serverIsOurs, !serverIsStopping else { return }
+        serverIsStopping = true
+        show(.serverStopping)
     }
 
     // MARK: - The table

@@ -32,6 +32,7 @@ extension UDPClientMachine {
         timers.cancel(.request)
         timers.cancel(.refusal)
         serverIsOurs = chat != nil
+        serverIsStopping = false
         session = chat?.session
         if let given = chat?.secret, given != secret || !settings.keepsSecret {
             secret = given

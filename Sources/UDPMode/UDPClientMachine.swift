@@ -124,6 +124,8 @@ package struct UDPClientMachine: Sendable {
     var leaving: Leaving?
     /// The server has announced itself as one of ours.
     package internal(set) var serverIsOurs = false
+    /// It has said that it ends; one has not registered since.
+    var serverIsStopping = false
     var session: UInt64?
     var secret: MessageID?
     /// The secret was offered for this registration.

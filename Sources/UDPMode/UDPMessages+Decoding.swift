@@ -60,6 +60,7 @@ extension UDPMessage.Body {
         case "store_message", "store_message_ack", "store_message_error", "stored_message", "stored_message_ack":
             return readStored(type, payload)
         case "slow_down": return .slowDown
+        case "stopping": return .stopping
         case "refused": return payload["message"]?.string.map { .refused(message: $0) }
         default: throw .unknownType(type)
         }

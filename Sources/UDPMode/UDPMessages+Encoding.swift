@@ -56,6 +56,7 @@ extension UDPMessage.Body {
         case .storedMessage: "stored_message"
         case .storedMessageAck: "stored_message_ack"
         case .slowDown: "slow_down"
+        case .stopping: "stopping"
         case .refused: "refused"
         }
     }
@@ -63,7 +64,7 @@ extension UDPMessage.Body {
     var payload: JSON {
         switch self {
         case .registration, .registrationConfirmation, .deregistration, .deregistrationConfirmation, .listGroups,
-            .leaveGroupAck, .ping, .pong, .tableRequest, .slowDown:
+            .leaveGroupAck, .ping, .pong, .tableRequest, .slowDown, .stopping:
             .null
         case .registrationError(let message), .createGroupError(let message), .joinGroupError(let message),
             .refused(let message):

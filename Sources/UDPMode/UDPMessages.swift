@@ -63,6 +63,8 @@ package struct UDPMessage: Sendable, Equatable {
         case storedMessageAck(id: MessageID)
         /// "Again, after `metadata.chat.wait`": flood control.
         case slowDown
+        /// The server ends; whoever is registered registers again when it is back.
+        case stopping
         /// A request of an end of ours that cannot be granted.
         case refused(message: String)
     }

@@ -173,6 +173,13 @@ package struct UDPServerMachine: Sendable {
         return takeEffects()
     }
 
+    /// The server ends: those who understand it are told.
+    package mutating func stopped() -> [Effect] {
+        let ours = table.published.filter(\.isOurs).map(\.path)
+        guard !ours.isEmpty else { return [] }
+        return [.send(UDPMessage(.stopping, .server(port: port, chat: UDPExtension())), to: ours)]
+    }
+
     /// All that came in one turn has been handed in: tells everybody of the changes of the table.
     package mutating func turnEnded() -> [Effect] {
         announceChanges()
@@ -270,7 +277,7 @@ package struct UDPServerMachine: Sendable {
         case .registration, .registrationConfirmation, .registrationError, .deregistrationConfirmation, .stateChange,
             .clientOfflineAck, .createGroupAck, .createGroupError, .listGroupsAck, .joinGroupAck, .joinGroupError,
             .membersList, .leaveGroupAck, .groupRelay, .groupMessageAck, .message, .messageAck, .pong, .introduceAck,
-            .storeMessageAck, .storeMessageError, .storedMessage, .storedMessageAck, .slowDown, .refused:
+            .storeMessageAck, .storeMessageError, .storedMessage, .storedMessageAck, .slowDown, .stopping, .refused:
             malformed += 1
         }
     }

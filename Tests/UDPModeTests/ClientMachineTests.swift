@@ -103,6 +103,25 @@ import Wire
         #expect(other.machine.isEnded)
     }
 
+    /// The word may come twice; it is said once, and again when the next server of that address ends.
+    @Test func aServerThatEndsIsWaitedFor() throws {
+        var client = Harness()
+        try client.register()
+        #expect(try client.receive(.stopping, { _ in }).events == [.serverStopping])
+        #expect(try client.receive(.stopping, { _ in }).events.isEmpty)
+        let recalled = try client.receive(.pong) { $0.registered = false }
+        #expect(recalled.sends == [.registration])
+        _ = try client.receive(.registrationConfirmation) {
+            $0.run = 9; $0.session = 0x78; $0.secret = Self.secret
+        }
+        #expect(try client.receive(.stopping, { _ in }).events == [.serverStopping])
+        // An original knows no such word.
+        var other = Harness()
+        _ = other.machine.started()
+        _ = try other.receive(.registrationConfirmation)
+        #expect(try other.receive(.stopping).events.isEmpty)
+    }
+
     /// The original's server dies of a message to a group with a member that has deregistered.
     @Test func anOriginalServerIsLeftInTheRightOrder() throws {
         var client = Harness()

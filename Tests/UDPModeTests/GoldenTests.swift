@@ -121,6 +121,7 @@ import Wire
                     $0.id = id; $0.sequence = 7; $0.revision = 6; $0.wait = 500
                 })
         ),
+        ("udp.chat.stopping", UDPMessage(.stopping, server { _ in })),
         (
             "udp.chat.join_group_ack",
             UDPMessage(

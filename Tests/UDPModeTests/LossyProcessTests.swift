@@ -15,7 +15,7 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
     private struct Record: Sendable {
         var own: [(id: String, isGroup: Bool)] = []
         var states: [String: String] = [:]
-        var seen: [(id: String, sender: String, text: String, isGroup: Bool)] = []
+        var seen: [(id: String, sender: String, text: String, isGroup: Bool, isStored: Bool)] = []
 
         mutating func read(_ line: String) {
             guard let event = try? JSON(parsing: Array(line.utf8)[...]), let id = event["id"]?.string else { return }
@@ -25,7 +25,8 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
                 if event["own"]?.bool == true {
                     own.append((id, isGroup))
                 } else {
-                    seen.append((id, event["sender"]?.string ?? "", event["text"]?.string ?? "", isGroup))
+                    let isStored = event["caught_up"]?.bool == true
+                    seen.append((id, event["sender"]?.string ?? "", event["text"]?.string ?? "", isGroup, isStored))
                 }
             case "delivery": states[id] = event["state"]?.string
             default: break
@@ -144,8 +145,12 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
             let ids = record.seen.map(\.id)
             #expect(Set(ids).count == ids.count, "\(reader) saw a message twice")
             for author in Set(record.seen.map(\.sender)) {
-                let direct = record.seen.filter { $0.sender == author && !$0.isGroup }.compactMap { Int($0.text) }
-                #expect(direct == direct.sorted(), "\(reader) saw what \(author) wrote out of order")
+                // One that nobody acknowledged comes later, by way of the server, and is marked as such.
+                for isStored in [false, true] {
+                    let direct = record.seen.filter { $0.sender == author && !$0.isGroup && $0.isStored == isStored }
+                    let numbers = direct.compactMap { Int($0.text) }
+                    #expect(numbers == numbers.sorted(), "\(reader) saw what \(author) wrote out of order")
+                }
             }
         }
         // Everybody reads a group in the same order.

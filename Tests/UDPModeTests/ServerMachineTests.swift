@@ -42,6 +42,17 @@ import Wire
         #expect(other.sent(to: shouting).map(\.body) == [.registrationError(message: "`ALICE` already exists!")])
     }
 
+    /// An original would die of a word that it does not know.
+    @Test func theEndIsToldToOurs() throws {
+        var server = ServerHarness()
+        #expect(server.machine.stopped().isEmpty)
+        _ = try server.register(Self.alice)
+        let carol = try server.register(.ours("carol", 5557, run: 7))
+        let effects = server.machine.stopped()
+        #expect(effects.sent(to: carol).map(\.body) == [.stopping])
+        #expect(effects.sent(to: Self.alice).isEmpty)
+    }
+
     @Test func icmpFreesAName() throws {
         var server = ServerHarness()
         _ = try server.register(Self.alice)

@@ -37,7 +37,7 @@ import Wire
         UDPMessage(
             .storedMessage(from: "a", id: id, text: "later", time: Timestamp(microseconds: 1_700_000_000_123_000)),
             server),
-        UDPMessage(.storedMessageAck(id: id), client), UDPMessage(.slowDown, server),
+        UDPMessage(.storedMessageAck(id: id), client), UDPMessage(.slowDown, server), UDPMessage(.stopping, server),
         UDPMessage(.refused(message: "no"), server),
         UDPMessage(.ping, .server(port: 1, chat: full)),
     ]
