@@ -20,10 +20,21 @@ extension ByteWriter {
     /// Appends sixteen lowercase hexadecimal digits.
     @inlinable
     package mutating func append(hexadecimal value: UInt64) {
-        for shift in stride(from: 56, through: 0, by: -8) {
-            append(hexadecimal: UInt8(truncatingIfNeeded: value >> UInt64(shift)))
-        }
+        appendUInt64(lowercaseHexadecimalDigits(UInt32(truncatingIfNeeded: value >> 32)))
+        appendUInt64(lowercaseHexadecimalDigits(UInt32(truncatingIfNeeded: value)))
     }
+}
+
+/// The eight digits of `value`, the first in the highest byte: all of them at once, as ids stand in every message.
+@inlinable
+func lowercaseHexadecimalDigits(_ value: UInt32) -> UInt64 {
+    var digits = UInt64(value)
+    digits = (digits | digits << 16) & 0x0000_FFFF_0000_FFFF
+    digits = (digits | digits << 8) & 0x00FF_00FF_00FF_00FF
+    digits = (digits | digits << 4) & 0x0F0F_0F0F_0F0F_0F0F
+    // 1 in each byte that is 10 or more: those are letters, 39 places further than digits.
+    let letters = ((digits + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+    return digits + 0x3030_3030_3030_3030 + letters * 39
 }
 
 @inlinable

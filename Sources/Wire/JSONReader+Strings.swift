@@ -69,6 +69,21 @@ extension JSONReader {
         }
     }
 
+    /// Refuses what `text(of:)` refuses, without making the text.
+    func check(_ string: ScannedString) throws(JSONError) {
+        let (invalidEscape, isUTF8) = withContent(of: string) { content in
+            (
+                string.hasEscapes ? Unescaper.invalidEscape(in: content) : nil,
+                // An escape stands between characters and for whole ones, so it changes nothing here.
+                string.isASCII || String(validating: content, as: UTF8.self) != nil
+            )
+        }
+        if let invalidEscape {
+            throw .invalidEscape(at: string.content.lowerBound - bytes.startIndex + invalidEscape)
+        }
+        if !isUTF8 { throw .invalidUTF8(at: string.content.lowerBound - bytes.startIndex) }
+    }
+
     func text(of string: ScannedString) throws(JSONError) -> String {
         let text: String?
         if string.hasEscapes {
@@ -108,6 +123,34 @@ private struct Unescaper {
     }
 
     var written: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: output[..<count]) }
+
+    /// Where an escape stands that does not exist.
+    static func invalidEscape(in content: UnsafeBufferPointer<UInt8>) -> Int? {
+        var read = 0
+        while read < content.count {
+            if read + 8 <= content.count {
+                let marks = WordSearch.marks(of: UInt8(ascii: "\\"), in: WordSearch.load(content, at: read))
+                read += marks == 0 ? 8 : marks.trailingZeroBitCount / 8
+                if marks == 0 { continue }
+            }
+            guard content[read] == UInt8(ascii: "\\") else {
+                read += 1
+                continue
+            }
+            switch content[read + 1] {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+                UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+                read += 2
+            case UInt8(ascii: "u"):
+                guard content.count - read >= 6,
+                    content[read + 2..<read + 6].allSatisfy({ hexadecimalDigit($0) != nil })
+                else { return read }
+                read += 6
+            default: return read
+            }
+        }
+        return nil
+    }
 
     /// Returns where an escape stands that does not exist.
     mutating func run() -> Int? {

@@ -174,7 +174,7 @@ package struct JSONReader {
         case .number: _ = try readNumber()
         case .string:
             let string = try scanString()
-            if string.hasEscapes || !string.isASCII { _ = try text(of: string) }
+            if string.hasEscapes || !string.isASCII { try check(string) }
         case .array:
             try beginArray()
             while try nextElement() { try skipValue() }
