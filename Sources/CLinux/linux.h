@@ -35,6 +35,15 @@ struct chat_mmsghdr {
 extern int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 extern int pipe2(int descriptors[2], int flags);
 
+// write(2) at the descriptor's own place that never waits: EAGAIN where it would, EOPNOTSUPP where the file cannot say
+// (pwritev2(2), RWF_NOWAIT).
+extern ssize_t chat_pwritev2(int descriptor, const struct iovec *pieces, int count, off_t offset, int flags)
+    __asm__("pwritev2");
+static inline ssize_t chat_write_without_waiting(int descriptor, const void *bytes, size_t count) {
+    struct iovec piece = {(void *)bytes, count};
+    return chat_pwritev2(descriptor, &piece, 1, -1, 8);  // RWF_NOWAIT
+}
+
 extern int chat_recvmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags, void *timeout)
     __asm__("recvmmsg");
 extern int chat_sendmmsg(int socket, struct chat_mmsghdr *messages, unsigned int count, int flags)

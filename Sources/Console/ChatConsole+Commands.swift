@@ -5,7 +5,7 @@ extension ChatConsole {
     func carryOut(_ command: CommonCommand, _ arguments: CommandArguments) {
         switch command {
         case .help: help(arguments[0])
-        case .quit: input.ready.append(.quit)
+        case .quit: input.append(.quit)
         case .time: setTime(arguments[0])
         case .bell: setBell(arguments[0])
         case .ignore: ignore(arguments.rest(after: 0))

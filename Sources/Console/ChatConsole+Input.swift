@@ -4,8 +4,10 @@ import Wire
 
 /// What the console knows of its input.
 struct InputState<Command: Hashable & Sendable> {
-    /// Inputs that were decoded and not taken yet: those of one chunk at most.
-    var ready: [ConsoleInput<Command>] = []
+    /// Inputs that were decoded: those of one chunk at most.
+    private var ready: [ConsoleInput<Command>] = []
+    /// How many of them were taken: a chunk holds hundreds of lines, which need not move up for each.
+    private var taken = 0
     var decoder = LineDecoder(limit: ConsoleLimits.line)
 
     /// Number of the last line, for errors.
@@ -19,6 +21,19 @@ struct InputState<Command: Hashable & Sendable> {
 
     /// `endOfInput` or a second `quit` was handed out.
     var isOver = false
+
+    mutating func append(_ next: ConsoleInput<Command>) { ready.append(next) }
+
+    /// Takes the oldest input that is ready; nil where there is none.
+    mutating func take() -> ConsoleInput<Command>? {
+        guard taken < ready.count else {
+            ready.removeAll(keepingCapacity: true)
+            taken = 0
+            return nil
+        }
+        taken += 1
+        return ready[taken - 1]
+    }
 }
 
 extension ChatConsole {
@@ -31,13 +46,13 @@ extension ChatConsole {
     func nextInput() async -> ConsoleInput<Command>? {
         guard let reader else { return nil }
         while !input.isOver, !isFinishing {
-            if !input.ready.isEmpty {
-                let next = input.ready.removeFirst()
-                guard next == .quit || !input.hasQuit else { continue }
-                // Who cannot wait for what the first one has begun says it again.
-                if next == .quit {
+            if let next = input.take() {
+                if case .quit = next {
+                    // Who cannot wait for what the first one has begun says it again.
                     input.isOver = input.hasQuit
                     input.hasQuit = true
+                } else if input.hasQuit {
+                    continue
                 }
                 return next
             }
@@ -70,7 +85,7 @@ extension ChatConsole {
 
     private func endInput() {
         // A terminal that is gone says goodbye as its user would have.
-        if case .terminal = face { input.ready.append(.quit) }
+        if case .terminal = face { input.append(.quit) }
         // A last line needs no line break.
         let rest = input.decoder.takePending()
         if !rest.isEmpty { take(.line(rest)) }
@@ -123,8 +138,8 @@ extension ChatConsole {
     func take(_ line: CommandTable<ConsoleCommand<Command>>.Line) {
         switch line {
         case .text(let text):
-            if takesBlankLines || !text.allSatisfy(\.isCommandSpace) { input.ready.append(.text(text)) }
-        case .command(.mode(let command), let arguments): input.ready.append(.command(command, arguments))
+            if takesBlankLines || !text.allSatisfy(\.isCommandSpace) { input.append(.text(text)) }
+        case .command(.mode(let command), let arguments): input.append(.command(command, arguments))
         case .command(.common(let command), let arguments): carryOut(command, arguments)
         case .mistake(let sentence): refuse(sentence)
         }

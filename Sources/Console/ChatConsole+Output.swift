@@ -64,7 +64,10 @@ extension ChatConsole {
             } else {
                 guard !queue.isEmpty else { return }
                 inFlight = queue.count
-                outcome = await writer.write(queue.takeAll())
+                let isLittle = inFlight <= ConsoleLimits.writtenAtOnce
+                let chunks = queue.takeAll()
+                let rest = isLittle ? writer.writeNow(chunks) : chunks
+                outcome = rest.isEmpty ? .written : await writer.write(rest)
             }
             inFlight = 0
             switch outcome {

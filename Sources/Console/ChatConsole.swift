@@ -10,6 +10,9 @@ package enum ConsoleLimits {
     /// Bytes that wait to be written beyond which nothing more is taken: events are counted, not kept.
     package static let queue = 16_777_216
 
+    /// Bytes that are written without the writer's thread, where nobody has to wait for that.
+    package static let writtenAtOnce = 16_384
+
     /// Bytes of one line of piped input.
     package static let line = 65_536
 

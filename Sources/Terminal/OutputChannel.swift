@@ -65,6 +65,22 @@ struct OutputChannel: ~Copyable {
         return .written
     }
 
+    /// Writes what the descriptor takes without making anybody wait, on whichever thread this is called.
+    ///
+    /// - Returns: how many bytes were written; fewer than all where the rest has to wait, and where something is wrong,
+    ///   which `write` finds out.
+    borrowing func writeNow(_ bytes: [UInt8]) -> Int {
+        let written = bytes.withUnsafeBytes { memory in
+            switch kind {
+            case .pipe, .file: chat_write_without_waiting(descriptor, memory.baseAddress, memory.count)
+            case .socket:
+                send(descriptor, memory.baseAddress, memory.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            case .terminal: 0
+            }
+        }
+        return max(0, written)
+    }
+
     private borrowing func attemptWrite(_ bytes: Slice<UnsafeRawBufferPointer>) -> Nonblocking<Int> {
         let start = bytes.base.baseAddress! + bytes.startIndex
         switch kind {

@@ -37,8 +37,8 @@ package enum WriteOutcome: Sendable, Equatable {
 package actor OutputWriter {
     private nonisolated let thread: WorkerThread
     private nonisolated let wakeup: Wakeup
-    private let output: OutputChannel
-    private let diagnostics: OutputChannel
+    private nonisolated let output: OutputChannel
+    private nonisolated let diagnostics: OutputChannel
     private let terminal: Int32
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -64,6 +64,25 @@ package actor OutputWriter {
             }
         }
         return .written
+    }
+
+    /// Writes what can be written without waiting, on the caller's own thread: the way to the writer's and back costs
+    /// more than a line does. Not while something else is being written.
+    ///
+    /// - Returns: what is left for `write`.
+    package nonisolated func writeNow(_ chunks: [OutputChunk]) -> [OutputChunk] {
+        for (index, chunk) in chunks.enumerated() {
+            let written =
+                switch chunk.stream {
+                case .output: output.writeNow(chunk.bytes)
+                case .diagnostics: diagnostics.writeNow(chunk.bytes)
+                }
+            guard written < chunk.bytes.count else { continue }
+            var rest = Array(chunks[index...])
+            rest[0].bytes.removeFirst(written)
+            return rest
+        }
+        return []
     }
 
     /// Writes a frame to the terminal, unless its size has changed since the frame was laid out.
