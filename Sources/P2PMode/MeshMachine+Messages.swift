@@ -34,13 +34,14 @@ extension MeshMachine {
         if !members.isEmpty { effects.append(.send(.message(message), to: members)) }
         let content: SpokenLine.Content = isAction ? .action(text, sequence) : .text(text, sequence)
         say(SpokenLine(node: me, sender: configuration.name, time: now.wall, content: content), to: groups)
-        follow(message, originals: groups.count)
-        tell(.message(shown(message, as: displayName(configuration.name), key: me.hex, isOwn: true)))
+        let id = "\(myKey)-\(sequence)"
+        follow(message, id: id, originals: groups.count)
+        tell(.message(shown(message, as: displayName(configuration.name), key: myKey, id: id, isOwn: true)))
         let isSent = !members.isEmpty || groups.count > 0
         tell(
             isSent
-                ? .sent(id: message.id, members: members.count, originals: groups.count)
-                : .unsent(id: message.id, isKept: !configuration.speaksPlain))
+                ? .sent(id: id, members: members.count, originals: groups.count)
+                : .unsent(id: id, isKept: !configuration.speaksPlain))
         return finish()
     }
 
@@ -218,11 +219,11 @@ extension MeshMachine {
 
     // MARK: How far it has come
 
-    private mutating func follow(_ message: MeshMessage, originals: Int) {
+    private mutating func follow(_ message: MeshMessage, id: String, originals: Int) {
         if followed.count >= Self.followed { followed.removeFirst(Self.followed / 8) }
         followed.append(
             FollowedMessage(
-                sequence: message.sequence, id: message.id, text: message.text, time: message.time,
+                sequence: message.sequence, id: id, text: message.text, time: message.time,
                 originals: originals, shownBy: 0))
     }
 

@@ -118,11 +118,15 @@ package struct MeshMachine: Sendable {
     }
 
     package let me: NodeID
+    /// `me` in hexadecimal, which stands in every id of an own message.
+    let myKey: String
     package internal(set) var configuration: Configuration
     var now: Moment
     var random: SplitMix64
     var effects: [MeshEffect] = []
-    var timers = TimerQueue<Timer>()
+    var timers = TimerQueue<Timer>() { didSet { timersHaveChanged = true } }
+    /// The earliest timer may be another one than at the end of the last event.
+    private var timersHaveChanged = false
     var wakeAt: MonotonicTime?
     var isQuitting = false
 
@@ -178,6 +182,7 @@ package struct MeshMachine: Sendable {
 
     package init(configuration: Configuration, node: NodeID, random: SplitMix64, at now: Moment) {
         self.me = node
+        myKey = node.hex
         self.random = random
         self.configuration = configuration
         self.now = now
@@ -303,10 +308,13 @@ package struct MeshMachine: Sendable {
 
     /// Hands out the effects of one event, and the next deadline if it has moved.
     mutating func finish() -> [MeshEffect] {
-        let earliest = timers.earliest()
-        if earliest != wakeAt {
-            wakeAt = earliest
-            effects.append(.wake(at: earliest))
+        if timersHaveChanged {
+            let earliest = timers.earliest()
+            timersHaveChanged = false
+            if earliest != wakeAt {
+                wakeAt = earliest
+                effects.append(.wake(at: earliest))
+            }
         }
         defer { effects = [] }
         return effects

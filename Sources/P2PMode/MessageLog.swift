@@ -295,9 +295,9 @@ package struct MessageLog: Sendable {
 
     private mutating func drop(_ count: Int, of slot: Int) {
         digest &-= entries[slot]!.share
-        let dropped = entries[slot]!.kept.prefix(count)
-        keptCount -= dropped.count
-        keptBytes -= dropped.reduce(0) { $0 + Self.cost($1.message) }
+        // By index: a slice that still stands when the front is removed would have the whole array copied.
+        for index in 0..<count { keptBytes -= Self.cost(entries[slot]!.kept[index].message) }
+        keptCount -= count
         entries[slot]!.kept.removeFirst(count)
         digest &+= entries[slot]!.share
     }
