@@ -33,9 +33,9 @@ package struct BoardJSONRequest: Equatable, Sendable {
 
     /// Reads one line. What is wrong with it is a request too (`invalid`), so that it is answered in its turn.
     package init(parsing line: ArraySlice<UInt8>) {
-        let json: JSON
+        let json: JSONObject
         do {
-            json = try JSON(parsing: line)
+            json = try JSON(parsing: line).object ?? [:]
         } catch {
             self.init(
                 id: .null, operation: "",
@@ -54,7 +54,7 @@ package struct BoardJSONRequest: Equatable, Sendable {
         }
     }
 
-    private static func id(of json: JSON) throws(BoardRefusal) -> JSON {
+    private static func id(of json: JSONObject) throws(BoardRefusal) -> JSON {
         switch json["id"] {
         case nil, .null?: return .null
         case .integer(let value)?: return .integer(value)
@@ -64,7 +64,7 @@ package struct BoardJSONRequest: Equatable, Sendable {
         }
     }
 
-    private static func content(_ operation: String, _ json: JSON) throws(BoardRefusal) -> Content {
+    private static func content(_ operation: String, _ json: JSONObject) throws(BoardRefusal) -> Content {
         switch operation {
         case "hello": return .hello(name: try text("name", json))
         case "groups": return .request(.groups(after: try optionalText("after", json), all: true))
@@ -103,7 +103,7 @@ package struct BoardJSONRequest: Equatable, Sendable {
         }
     }
 
-    private static func since(_ json: JSON) throws(BoardRefusal) -> BoardRequest {
+    private static func since(_ json: JSONObject) throws(BoardRefusal) -> BoardRequest {
         let epoch = try optionalText("epoch", json).map { text throws(BoardRefusal) -> Epoch in
             guard let epoch = Epoch(hex: text) else {
                 throw BoardRefusal(.badRequest, "An \"epoch\" is what an answer to \"join\" said.")
@@ -120,7 +120,7 @@ package struct BoardJSONRequest: Equatable, Sendable {
     }
 
     /// The `id` of a post is the message's own; one that is left out is made by the server.
-    private static func messageID(_ json: JSON) throws(BoardRefusal) -> MessageID? {
+    private static func messageID(_ json: JSONObject) throws(BoardRefusal) -> MessageID? {
         guard let json = json["id"], json != .null else { return nil }
         guard let id = json.string.flatMap({ MessageID(hex: $0) }) else {
             throw BoardRefusal(.badRequest, "The \"id\" of a post is 32 hexadecimal digits, made by its author.")
@@ -130,12 +130,12 @@ package struct BoardJSONRequest: Equatable, Sendable {
 
     // MARK: - Fields
 
-    private static func text(_ field: String, _ json: JSON) throws(BoardRefusal) -> String {
+    private static func text(_ field: String, _ json: JSONObject) throws(BoardRefusal) -> String {
         guard let text = try optionalText(field, json) else { throw missing(field) }
         return text
     }
 
-    private static func optionalText(_ field: String, _ json: JSON) throws(BoardRefusal) -> String? {
+    private static func optionalText(_ field: String, _ json: JSONObject) throws(BoardRefusal) -> String? {
         switch json[field] {
         case nil, .null?: return nil
         case .string(let text)?: return text
@@ -143,7 +143,7 @@ package struct BoardJSONRequest: Equatable, Sendable {
         }
     }
 
-    private static func optionalInteger(_ field: String, _ json: JSON) throws(BoardRefusal) -> Int64? {
+    private static func optionalInteger(_ field: String, _ json: JSONObject) throws(BoardRefusal) -> Int64? {
         switch json[field] {
         case nil, .null?: return nil
         case .integer(let value)?: return value

@@ -13,7 +13,7 @@ enum BoardServer {
     static func run(_ loop: EventLoop, _ options: BoardServeOptions, _ common: CommonOptions) async -> ExitStatus {
         await ServerConsole<BoardReport>.run(on: loop, mode: "board", common: common) { console in
             let path = try common.memoryOnly ? nil : DataDirectory(option: common.dataDirectory).file("board.db")
-            return try await MessageStore.with(path: path, schema: BoardStorage.schema) { store in
+            return try await MessageStore.with(path: path, on: loop, schema: BoardStorage.schema) { store in
                 let groups = try await openGroups(options, in: store)
                 var settings = GroupStore.Options()
                 settings.visibility = options.visibility ?? .standard

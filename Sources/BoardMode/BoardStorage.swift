@@ -176,11 +176,11 @@ package enum BoardOutcome: Sendable {
 extension BoardStorage {
     /// Carries out a batch in one transaction.
     package static func commit(
-        _ batch: [BoardChange], in store: MessageStore
-    ) async -> Result<[BoardOutcome], StoreError> {
+        _ batch: [BoardChange], in store: isolated MessageStore
+    ) -> Result<[BoardOutcome], StoreError> {
         do throws(StoreError) {
             return .success(
-                try await store.write { (transaction) throws(StoreError) in
+                try store.write { (transaction) throws(StoreError) in
                     var outcomes: [BoardOutcome] = []
                     outcomes.reserveCapacity(batch.count)
                     for change in batch { outcomes.append(try carryOut(change, in: transaction)) }
@@ -271,11 +271,11 @@ package struct BoardPage: Sendable {
 extension BoardStorage {
     /// Reads the pages of a batch.
     package static func read(
-        _ batch: [BoardPage], in store: MessageStore
-    ) async -> Result<[[KeptMessage]], StoreError> {
+        _ batch: [BoardPage], in store: isolated MessageStore
+    ) -> Result<[[KeptMessage]], StoreError> {
         do throws(StoreError) {
             return .success(
-                try await store.read { (transaction) throws(StoreError) in
+                try store.read { (transaction) throws(StoreError) in
                     var pages: [[KeptMessage]] = []
                     for page in batch { pages.append(try transaction.messages(page.page, in: page.conversation)) }
                     return pages

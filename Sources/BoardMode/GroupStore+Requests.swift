@@ -84,8 +84,7 @@ extension GroupStore {
         if let history = recentHistory(group, visible) { return joined(group, nil, false, history, connection) }
         // The older part is on the disk: the first line now, so that nothing that happens meanwhile comes before it.
         carryOut([.answer(joined(group, nil, false, nil, connection), reply)], connection)
-        readHistory(group, visible, before: visible.upperBound, ofJoin: true, reply, connection)
-        return nil
+        return readHistory(group, visible, before: visible.upperBound, ofJoin: true, reply, connection)
     }
 
     /// Makes a connection a member and tells the others.
@@ -191,9 +190,8 @@ extension GroupStore {
         guard let offset = boardOffset(typed), visible.contains(offset) else {
             return .noSuchMessage(group: title, id: typed)
         }
-        request(
+        return request(
             Transaction.Page(offset..<offset + 1, limit: 1), .message(id: typed), group, reply, connection)
-        return nil
     }
 
     private func list(
@@ -203,8 +201,7 @@ extension GroupStore {
             return .notMember(group: table.groups[group].name.text, .list)
         }
         if before == nil, let history = recentHistory(group, visible) { return .history(history) }
-        readHistory(group, visible, before: before ?? visible.upperBound, ofJoin: false, reply, connection)
-        return nil
+        return readHistory(group, visible, before: before ?? visible.upperBound, ofJoin: false, reply, connection)
     }
 
     /// The whole visible history, where the posts in memory hold it.
@@ -219,12 +216,12 @@ extension GroupStore {
     private func readHistory(
         _ group: Int, _ visible: Range<Int64>, before: Int64, ofJoin: Bool, _ reply: BoardReply,
         _ connection: Connection
-    ) {
+    ) -> BoardAnswer? {
         let upper = min(max(before, visible.lowerBound), visible.upperBound)
         let page = Transaction.Page(
             visible.lowerBound..<upper, .newestFirst, limit: Self.pageMessages, byteLimit: Self.pageBytes,
             includesText: false)
-        request(page, .history(visible: visible, ofJoin: ofJoin), group, reply, connection)
+        return request(page, .history(visible: visible, ofJoin: ofJoin), group, reply, connection)
     }
 
     private func catchUp(
@@ -240,8 +237,7 @@ extension GroupStore {
         let page = Transaction.Page(
             max(wanted, visible.lowerBound)..<visible.upperBound, .oldestFirst,
             limit: min(limit ?? Self.pageMessages, Self.pageMessages), byteLimit: Self.pageBytes)
-        request(page, .catchUp(visible: visible, gap: gap, isReset: isReset), group, reply, connection)
-        return nil
+        return request(page, .catchUp(visible: visible, gap: gap, isReset: isReset), group, reply, connection)
     }
 }
 

@@ -10,6 +10,7 @@ extension GroupStore {
     func offer(_ change: BoardChange, _ group: Int, _ reply: BoardReply, _ connection: Connection) {
         let queued = QueuedChange(change: change, origin: connection.id, reply: reply, group: group)
         underWay += 1
+        if isLocal { return localChanges.append(queued) }
         guard !committer.offer(queued, size: change.size) else { return }
         // Full: this one waits beside the queue, and its connection with it.
         stalled.append(queued)
@@ -21,7 +22,23 @@ extension GroupStore {
         guard !secrets.isEmpty, !isEnding else { return }
         let change = BoardChange.touch(secrets)
         let queued = QueuedChange(change: change, origin: nil, reply: .text, group: -1)
-        if committer.offer(queued, size: change.size) { underWay += 1 }
+        if isLocal {
+            localChanges.append(queued)
+            underWay += 1
+        } else if committer.offer(queued, size: change.size) {
+            underWay += 1
+        }
+    }
+
+    /// Commits what a turn has brought within the turn: its answers and notifications leave with the turn's flush, and
+    /// what a connection has asked behind an answer is a batch of its own.
+    func commitLocally() {
+        while !localChanges.isEmpty {
+            var batch: [QueuedChange] = []
+            swap(&batch, &localChanges)
+            let changes = batch.map(\.change)
+            committed(batch, store.assumeIsolated { BoardStorage.commit(changes, in: $0) })
+        }
     }
 
     func commitChanges() async {
@@ -100,6 +117,7 @@ extension GroupStore {
             table.posted(post.message.offset, in: group)
             if groups[group].recent.count == Self.recentPosts { groups[group].recent.removeFirst() }
             groups[group].recent.append(post.message.withoutText)
+            cache.keep(post.message, of: group)
             if let last = byGroup.indices.last, byGroup[last].group == group {
                 byGroup[last].posts.append(post)
             } else if let place = byGroup.firstIndex(where: { $0.group == group }) {
@@ -143,19 +161,54 @@ extension GroupStore {
         }
         // Apart from the posts, which cost too much to be copied for each author.
         let origins = posts.map(\.queued.origin)
-        let authors = Set(origins.compactMap { $0 })
-        guard authors.count > 1 else { return outbound.send(payload, to: audience, except: authors.first) }
-        outbound.send(payload, to: audience.filter { !authors.contains($0) }, except: nil)
-        for id in audience where authors.contains(id) {
+        guard let author = origins[0], origins.contains(where: { $0 != author }) else {
+            return outbound.send(payload, to: audience, except: origins[0])
+        }
+        let authors = AuthorIndex(origins, slots: connections.count)
+        outbound.send(payload, to: audience.filter { authors.first(of: $0) == nil }, except: nil)
+        for id in audience {
             // An author gets what the others wrote: the pieces between their own.
+            guard var own = authors.first(of: id) else { continue }
             var begin = 0
-            for (index, origin) in origins.enumerated() where origin == id {
-                let end = index == 0 ? 0 : ends[index - 1]
+            while true {
+                let end = own == 0 ? 0 : ends[own - 1]
                 if begin < end { outbound.send(payload.part(begin..<end), to: id) }
-                begin = ends[index]
+                begin = ends[own]
+                guard let next = authors.next(after: own) else { break }
+                own = next
             }
             if begin < payload.count { outbound.send(payload.part(begin..<payload.count), to: id) }
         }
+    }
+
+    /// Which of several posts are whose: one pass to make it, and no search for each member.
+    private struct AuthorIndex {
+        private let origins: [SocketID?]
+        /// The first post of each author, by slot; -1 where there is none.
+        private var heads: [Int32]
+        /// The next post of the same author; -1 after the last.
+        private var followers: [Int32]
+
+        init(_ origins: [SocketID?], slots: Int) {
+            self.origins = origins
+            heads = Array(repeating: -1, count: slots)
+            followers = Array(repeating: -1, count: origins.count)
+            for index in origins.indices.reversed() {
+                // An author may have gone, and the slot may be another's: the later post decides, and `first` compares.
+                guard let origin = origins[index], Int(origin.slot) < slots else { continue }
+                let head = heads[Int(origin.slot)]
+                if head >= 0, origins[Int(head)] != origin { continue }
+                followers[index] = head
+                heads[Int(origin.slot)] = Int32(index)
+            }
+        }
+
+        func first(of id: SocketID) -> Int? {
+            let head = heads[Int(id.slot)]
+            return head >= 0 && origins[Int(head)] == id ? Int(head) : nil
+        }
+
+        func next(after index: Int) -> Int? { followers[index] >= 0 ? Int(followers[index]) : nil }
     }
 
     private func created(_ conversation: Conversation, _ queued: QueuedChange) {
@@ -203,17 +256,25 @@ extension GroupStore {
 
     // MARK: - Pages
 
-    /// Has a page read; `pagesRead` answers it.
+    /// Reads a page, or has it read.
+    ///
+    /// - Returns: the answer; nil where it comes later, through `pagesRead`.
     func request(
         _ page: Transaction.Page, _ purpose: QueuedPage.Purpose, _ group: Int, _ reply: BoardReply,
         _ connection: Connection
-    ) {
+    ) -> BoardAnswer? {
         let wanted = BoardPage(conversation: groups[group].conversation, page: page)
         let queued = QueuedPage(page: wanted, origin: connection.id, reply: reply, group: group, purpose: purpose)
+        if let messages = cache.messages(page, of: group) { return answer(to: queued, messages) }
+        if isLocal {
+            let result = store.assumeIsolated { BoardStorage.read([wanted], in: $0) }
+            return answer(to: queued, result.map { $0[0] })
+        }
         // A connection asks for one page at a time, so their number bounds the queue.
         let isTaken = reader.offer(queued, size: 0)
         precondition(isTaken, "more pages are wanted than there can be connections")
         underWay += 1
+        return nil
     }
 
     func readPages() async {
@@ -227,16 +288,20 @@ extension GroupStore {
 
     private func pagesRead(_ batch: [QueuedPage], _ result: Result<[[KeptMessage]], StoreError>) {
         for (index, queued) in batch.enumerated() {
-            let answer: BoardAnswer =
-                switch result {
-                case .success(let pages): self.answer(to: queued, pages[index])
-                case .failure:
-                    .refused(BoardRefusal(.notStored, "The server could not read this; try again later."))
-                }
-            finish(answer, queued.reply, queued.origin)
+            finish(answer(to: queued, result.map { $0[index] }), queued.reply, queued.origin)
         }
         underWay -= batch.count
         endIfDone()
+    }
+
+    private func answer(to queued: QueuedPage, _ result: Result<[KeptMessage], StoreError>) -> BoardAnswer {
+        switch result {
+        case .success(let messages):
+            // Who reads a post is seldom the only one: a new one is read by all.
+            if case .message = queued.purpose, let message = messages.first { cache.keep(message, of: queued.group) }
+            return answer(to: queued, messages)
+        case .failure: return .refused(BoardRefusal(.notStored, "The server could not read this; try again later."))
+        }
     }
 
     private func answer(to queued: QueuedPage, _ messages: [KeptMessage]) -> BoardAnswer {

@@ -7,7 +7,8 @@ package import Wire
 /// Owns the groups of a board, who is in them, and the connections; consumes the turns of its hub.
 ///
 /// Lives on the event loop. A turn is handled without waiting; what needs the disk is offered to `committer` and `reader`
-/// and comes back as `committed` and `pagesRead`, one call a batch.
+/// and comes back as `committed` and `pagesRead`, one call a batch. A store in memory that lives on the loop as well is
+/// written to and read in the same turn.
 package actor GroupStore {
     package struct Options: Sendable {
         /// The rule of groups that are created without one.
@@ -101,6 +102,12 @@ package actor GroupStore {
     let reader: Committer<QueuedPage>
     /// Changes that found the committer full; at most one a connection, which is held until then.
     var stalled: [QueuedChange] = []
+    /// The store lives on the loop: nothing has to wait for it.
+    let isLocal: Bool
+    /// Changes of this turn for a store on the loop.
+    var localChanges: [QueuedChange] = []
+    /// What was written and read lately.
+    var cache = PostCache()
 
     /// The rules: groups, members, what each may see.
     var table = GroupTable<SocketID>()
@@ -135,6 +142,7 @@ package actor GroupStore {
         self.executor = executor
         self.outbound = outbound
         self.store = store
+        isLocal = store.lives(on: executor)
         self.options = options
         self.report = report
         text = BoardTextWriter(utcOffset: options.utcOffset)
@@ -181,6 +189,7 @@ package actor GroupStore {
     /// What one turn of the loop brought. Never waits.
     package func handle(_ turn: [NetEvent]) {
         for event in turn { handle(event) }
+        if isLocal { commitLocally() }
     }
 
     private func handle(_ event: NetEvent) {

@@ -4,27 +4,43 @@ import Wire
 /// Messages of conversations and whatever else a mode keeps, on the disk or in memory, behind one thread.
 ///
 /// SQLite blocks while it waits for the disk; the thread keeps that from everybody else. Whoever calls waits once for a
-/// batch and never for a single message: see `Committer`.
+/// batch and never for a single message: see `Committer`. What is kept in memory blocks nobody, and may live where its
+/// owner does: the way to another thread and back costs more than the transaction.
 package actor MessageStore {
-    private let thread: WorkerThread
-    package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+    private let executor: any SerialExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    /// The store's own thread, where it has one.
+    private let thread: WorkerThread?
 
     /// Nil before it was opened and after it was closed.
     private var log: MessageLog?
 
-    private init(thread: WorkerThread) { self.thread = thread }
+    private init(executor: any SerialExecutor, thread: WorkerThread?) {
+        self.executor = executor
+        self.thread = thread
+    }
 
     /// Opens a store and brings its tables up to date, or creates it.
     ///
-    /// - Parameter path: the file, which is locked for this process; nil keeps everything in memory.
-    package static func open(path: String?, schema: Schema) async throws(StoreError) -> MessageStore {
+    /// - Parameters:
+    ///   - path: the file, which is locked for this process; nil keeps everything in memory.
+    ///   - owner: where a store in memory lives, so that its owner can call it within a turn (`assumeIsolated`); nil
+    ///     gives it a thread, as a file always gets.
+    package static func open(
+        path: String?, on owner: (any SerialExecutor)? = nil, schema: Schema
+    ) async throws(StoreError) -> MessageStore {
+        if path == nil, let owner {
+            let store = MessageStore(executor: owner, thread: nil)
+            try await store.start(path: nil, schema: schema)
+            return store
+        }
         let thread: WorkerThread
         do {
             thread = try WorkerThread(name: "store")
         } catch {
             throw .failed(path: SafeText(untrusted: path ?? "the store"), reason: error.message)
         }
-        let store = MessageStore(thread: thread)
+        let store = MessageStore(executor: thread, thread: thread)
         do throws(StoreError) {
             try await store.start(path: path, schema: schema)
         } catch {
@@ -36,9 +52,10 @@ package actor MessageStore {
 
     /// Opens a store for the length of a body, and closes it whatever happens.
     package static func with<Result>(
-        path: String?, schema: Schema, _ body: (MessageStore) async throws -> Result
+        path: String?, on owner: (any SerialExecutor)? = nil, schema: Schema,
+        _ body: (MessageStore) async throws -> Result
     ) async throws -> Result {
-        let store = try await open(path: path, schema: schema)
+        let store = try await open(path: path, on: owner, schema: schema)
         do {
             let result = try await body(store)
             await store.close()
@@ -49,6 +66,9 @@ package actor MessageStore {
         }
     }
 
+    /// True where the store lives on that executor.
+    package nonisolated func lives(on executor: any SerialExecutor) -> Bool { self.executor === executor }
+
     private func start(path: String?, schema: Schema) throws(StoreError) {
         let database = try Database(path: path)
         try schema.migrate(database)
@@ -58,7 +78,7 @@ package actor MessageStore {
     /// Closes the file and ends the thread. What is called later throws `closed`.
     package nonisolated func close() async {
         await release()
-        thread.stop()
+        thread?.stop()
     }
 
     private func release() { log = nil }

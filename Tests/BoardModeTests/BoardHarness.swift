@@ -24,18 +24,18 @@ actor BoardHarness {
 
     /// Runs a test against a board, and ends the board when the body is done.
     ///
-    /// - Parameter path: its file; nil keeps it in memory.
+    /// - Parameter path: its file; nil keeps it in memory, on the board's own loop, as `--memory` does.
     static func with(
         path: String? = nil, visibility: VisibilityRule = .standard, limitsRate: Bool = false,
         allowsCreation: Bool = true, groups names: [String] = originalGroups,
         prepare: @Sendable (MessageStore) async throws -> Void = { _ in },
         _ body: @Sendable (BoardHarness) async throws -> Void
     ) async throws {
-        let store = try await MessageStore.open(path: path, schema: BoardStorage.schema)
+        let loop = try EventLoop.start(name: "board")
+        let store = try await MessageStore.open(path: path, on: loop, schema: BoardStorage.schema)
         let wanted = try names.map { (name: try GroupName(validating: $0), visibility: visibility) }
         try await prepare(store)
         let groups = try await BoardStorage.openGroups(wanted, recent: GroupStore.recentPosts, in: store)
-        let loop = try EventLoop.start(name: "board")
         var options = GroupStore.Options()
         options.visibility = visibility
         options.limitsRate = limitsRate
@@ -56,8 +56,8 @@ actor BoardHarness {
             await actor.end()
             try await group.waitForAll()
         }
-        loop.stop()
         await store.close()
+        loop.stop()
     }
 
     private func listen() throws {

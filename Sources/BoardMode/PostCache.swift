@@ -1,0 +1,54 @@
+import Delivery
+import Store
+
+/// The posts that were written or read lately, whole, so that who asks for one is answered within the turn.
+///
+/// The oldest entry goes first; a post never changes, so nothing in here can be out of date.
+struct PostCache {
+    /// Bytes of all posts, what they cost beside their texts counted.
+    static let bytes = 8 << 20
+    /// What a post costs beside its texts, about.
+    static let overhead = 256
+
+    private struct Key: Hashable {
+        let group: Int
+        let offset: Int64
+    }
+
+    private var posts: [Key: KeptMessage] = [:]
+    /// In the order in which they came; those before `first` have gone.
+    private var order: [Key] = []
+    private var first = 0
+    private(set) var size = 0
+
+    mutating func keep(_ message: KeptMessage, of group: Int) {
+        let key = Key(group: group, offset: message.offset)
+        guard posts.updateValue(message, forKey: key) == nil else { return }
+        order.append(key)
+        size += message.size + Self.overhead
+        while size > Self.bytes, first < order.count { dropOldest() }
+    }
+
+    private mutating func dropOldest() {
+        if let gone = posts.removeValue(forKey: order[first]) { size -= gone.size + Self.overhead }
+        first += 1
+        if first > order.count / 2 {
+            order.removeFirst(first)
+            first = 0
+        }
+    }
+
+    /// The messages of a page; nil where not all that it could hold are here.
+    func messages(_ page: Transaction.Page, of group: Int) -> [KeptMessage]? {
+        guard page.includesText, page.order == .oldestFirst, page.offsets.count <= page.limit else { return nil }
+        var found: [KeptMessage] = []
+        var size = 0
+        for offset in page.offsets {
+            guard let message = posts[Key(group: group, offset: offset)] else { return nil }
+            size += message.size + Transaction.Page.overhead
+            if size > page.byteLimit && !found.isEmpty { break }
+            found.append(message)
+        }
+        return found
+    }
+}
