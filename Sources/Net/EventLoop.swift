@@ -29,12 +29,19 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     private struct Inbox {
         var jobs: [Job] = []
         var messages: [LoopMessage] = []
-        /// True from the write that wakes the loop until the loop has taken the inbox: one write wakes it for all.
+        /// True from when somebody is to write what wakes the loop until the loop has taken the inbox: one write wakes
+        /// it for all, and it comes after whoever set this has let go of the lock.
         var wakeIsUnderWay = false
         var stopping = false
         var started = false
         /// The loop has returned: what still comes is run by whoever brings it.
         var ended = false
+
+        /// Whether the caller is the one who wakes the loop.
+        mutating func takesWake() -> Bool {
+            defer { wakeIsUnderWay = true }
+            return !wakeIsUnderWay
+        }
     }
 
     // Of the loop's thread alone:
@@ -89,8 +96,9 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
         precondition(!isCurrent, "a loop cannot wait for its own end")
         lock.withLock {
             inbox.stopping = true
-            wake()
+            inbox.wakeIsUnderWay = true
         }
+        wake()
         thread.join()
     }
 
@@ -139,8 +147,9 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
             return
         }
         inbox.jobs.append(job)
-        wake()
+        let wakes = inbox.takesWake()
         lock.release()
+        if wakes { wake() }
     }
 
     /// For a task with the loop as its preference, no call of an actor of the loop is a switch; any other task goes
@@ -157,18 +166,18 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Leaves a message for the hub, from any thread.
     func post(_ message: LoopMessage) {
-        lock.withLock {
+        let wakes = lock.withLock {
             inbox.messages.append(message)
-            wake()
+            return inbox.takesWake()
         }
+        if wakes { wake() }
     }
 
-    /// Under the lock.
+    /// Wakes the loop's wait. Not under the lock, which the loop would find taken and go back to sleep for.
     private func wake() {
-        guard !inbox.wakeIsUnderWay else { return }
-        inbox.wakeIsUnderWay = true
         var one: UInt64 = 1
-        // The counter of an eventfd cannot overflow here: the loop reads it before the next write.
+        // The counter of an eventfd cannot overflow here: the loop reads it before the next write but for the one of
+        // `stop()`.
         _ = write(wakeDescriptor, &one, 8)
     }
 

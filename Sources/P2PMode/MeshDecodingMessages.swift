@@ -26,6 +26,7 @@ struct MeshFields {
             case "text": text = try reader.readStringOrSkip()
             case "action": isAction = try reader.readValue().bool ?? false
             case "old": isOld = try reader.readValue().bool ?? false
+            case "v": try reader.skipValue()
             default: others[key.string] = try reader.readValue()
             }
         }

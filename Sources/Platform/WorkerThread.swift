@@ -39,8 +39,9 @@ package final class WorkerThread: SerialExecutor, @unchecked Sendable {
             return
         }
         jobs.append(job)
-        lock.signal()
         lock.release()
+        // Outside: whoever is woken finds the lock free, instead of going back to sleep for it.
+        lock.signal()
     }
 
     /// Lets the thread finish what is in its inbox and joins it. Not from the thread itself.
