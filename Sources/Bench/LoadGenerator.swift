@@ -586,7 +586,10 @@ actor LoadGenerator {
 
     /// A load at a rate looks at the clock all the time: the timers of the loop count in milliseconds.
     private func spin() async {
-        if !isEnding, workload.phase == .waiting { await withCheckedContinuation { spinner = $0 } }
+        await withCheckedContinuation { waiting in
+            // Not before: the start or the end may come on the way here, and would wake nobody.
+            if !isEnding, workload.phase == .waiting { spinner = waiting } else { waiting.resume() }
+        }
         guard case .rate = options.load else { return }
         while !isEnding {
             advance()

@@ -70,8 +70,8 @@ actor BoardClient {
     let removals: AsyncStream<BoardDraftFile>
     let removed: AsyncStream<BoardDraftFile>.Continuation
     var inputHasEnded = false
-    /// Who reads the input, while it waits for answers.
-    private var waitsForRoom: CheckedContinuation<Void, Never>?
+    /// Holds the input back while too much waits for answers.
+    private let gate = InputGate()
     private var memoryTimerIsSet = false
     private let memoryChanged: AsyncStream<Void>
     let memoryChange: AsyncStream<Void>.Continuation
@@ -172,7 +172,7 @@ actor BoardClient {
             } else {
                 typed(input)
             }
-            if isCrowded { await withCheckedContinuation { waitsForRoom = $0 } }
+            await gate.wait { isCrowded }
         }
     }
 
@@ -208,11 +208,7 @@ actor BoardClient {
         link.hold(isHeld)
     }
 
-    func giveRoom() {
-        guard let waiting = waitsForRoom, !isCrowded else { return }
-        waitsForRoom = nil
-        waiting.resume()
-    }
+    func giveRoom() { if !isCrowded { gate.open() } }
 
     // MARK: - Events
 

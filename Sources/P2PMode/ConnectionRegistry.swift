@@ -226,9 +226,12 @@ package actor ConnectionRegistry {
 
     /// Waits on the loop, at most until the goodbye. One at a time.
     package func pause(for delay: Duration) async {
-        if isQuitting { return }
-        outbound.schedule(Self.pauseTimer, after: delay)
-        await withCheckedContinuation { paused = $0 }
+        await withCheckedContinuation { waiting in
+            // Not before: the goodbye may come on the way here, and would wake nobody.
+            if isQuitting { return waiting.resume() }
+            paused = waiting
+            outbound.schedule(Self.pauseTimer, after: delay)
+        }
     }
 
     private func endPause() {

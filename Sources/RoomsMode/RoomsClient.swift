@@ -63,8 +63,8 @@ actor RoomsClient {
     private var isLeaving = false
     private var inputHasEnded = false
     private var early: [ConsoleInput<RoomsTypedCommand>] = []
-    /// Who reads the input, while it waits.
-    private var waitsForRoom: CheckedContinuation<Void, Never>?
+    /// Holds a pipe back until the room was entered, and while too much waits for answers.
+    private let gate = InputGate()
     /// What is missing is not fetched while the output is stuck.
     private var heldFetch: RoomsRequest?
     /// What the room is about.
@@ -331,7 +331,7 @@ actor RoomsClient {
 
     private func readConsole() async {
         for await input in console.inputs {
-            if !isInteractive, input != .quit { await waitForRoom() }
+            if !isInteractive, input != .quit { await gate.wait { isCrowded } }
             if isInteractive, !isReady, input != .quit {
                 if early.count < Self.earlyInputs { early.append(input) }
             } else {
@@ -346,15 +346,7 @@ actor RoomsClient {
         status == nil && (!isReady || machine.pendingCount >= Self.unanswered || uses.count >= Self.unanswered)
     }
 
-    private func waitForRoom() async {
-        while isCrowded { await withCheckedContinuation { waitsForRoom = $0 } }
-    }
-
-    private func giveRoom() {
-        guard let waiting = waitsForRoom, !isCrowded else { return }
-        waitsForRoom = nil
-        waiting.resume()
-    }
+    private func giveRoom() { if !isCrowded { gate.open() } }
 
     private func typed(_ input: ConsoleInput<RoomsTypedCommand>) {
         guard status == nil else { return }

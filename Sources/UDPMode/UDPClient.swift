@@ -34,8 +34,8 @@ actor UDPClient {
     private var status: ExitStatus = .ok
     /// Something typed could not be followed; a piped run ends with status 1.
     var hasMistakes = false
-    /// Who waits until the machine takes input again.
-    private var waitingForRoom: CheckedContinuation<Void, Never>?
+    /// Holds the input back until the machine takes more.
+    private let gate = InputGate()
     private var shownPrompt = ""
     /// Groups that were heard of, for completion.
     var knownGroups: [String] = []
@@ -62,7 +62,7 @@ actor UDPClient {
             group.addTask { await self.writeConsole() }
             await hub.forEachTurn(of: self) { $0.handle($1) }
             await console.finish(hurry: status == .terminated)
-            makeRoom()
+            gate.open()
         }
         guard status == .ok else { return status }
         if console.outcome == .ok, hasMistakes, !isInteractive { return .failure }
@@ -173,32 +173,17 @@ actor UDPClient {
 
     private func readConsole() async {
         for await input in console.inputs {
-            await waitForRoom(input)
+            // A wish to leave does not wait.
+            if input != .quit { await gate.wait { !hasRoom } }
             entered(input)
             scheduleDeadline()
         }
     }
 
-    /// Lines wait until one is registered and while too many of them wait already. A wish to leave does not.
-    private func waitForRoom(_ input: ConsoleInput<UDPClientCommand>) async {
-        if case .quit = input { return }
-        while !hasRoom {
-            // What is waited for may have come on the way into the continuation.
-            await withCheckedContinuation { continuation in
-                if hasRoom { continuation.resume() } else { waitingForRoom = continuation }
-            }
-        }
-    }
-
-    /// A line can be taken in, or nobody takes lines any more.
+    /// A line can be taken in, since one is registered and not too many of them wait, or nobody takes lines any more.
     private var hasRoom: Bool {
         guard let machine, !hasLeft else { return hasLeft }
         return machine.isEnded || machine.acceptsInput && !machine.isRegistering
-    }
-
-    private func makeRoom() {
-        waitingForRoom?.resume()
-        waitingForRoom = nil
     }
 
     private func entered(_ input: ConsoleInput<UDPClientCommand>) {
@@ -247,7 +232,7 @@ actor UDPClient {
             }
         }
         showPrompt()
-        if hasRoom { makeRoom() }
+        if hasRoom { gate.open() }
     }
 
     private func interrupt() {
@@ -284,7 +269,7 @@ actor UDPClient {
         hasLeft = true
         self.status = status
         outbound.cancelTimer(Self.deadlineToken)
-        makeRoom()
+        gate.open()
         outbound.shutdown(grace: Self.grace)
     }
 

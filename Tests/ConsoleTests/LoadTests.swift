@@ -173,9 +173,7 @@ struct LoadTests {
     /// drawn, and what was printed is whole.
     private func check(_ terminal: PseudoTerminal, _ watch: PromptWatch, since start: MonotonicTime) async {
         let seconds = Double((MonotonicTime.now() - start) / .milliseconds(1)) / 1_000
-        withKnownIssue("now and then a frame shows a line from before the last Enter", isIntermittent: true) {
-            #expect(watch.failures == [])
-        }
+        #expect(watch.failures == [])
         #expect(watch.frames > 10)
         let screen = await terminal.screen
         // At most sixty writes a second: each frame is one, and so is each move of the cursor without a frame.

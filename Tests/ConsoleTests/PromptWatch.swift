@@ -98,12 +98,18 @@ final class PromptWatch: @unchecked Sendable {
         }
     }
 
-    /// Whether a screen shows everything that was typed. From then on frames count again after a change of size.
+    /// Whether a screen looks as if everything that was typed were there. From then on frames count again after a change
+    /// of size.
+    ///
+    /// An earlier state may look the same (the prompt is as empty before a line as behind its Enter), and then the states
+    /// in between may still come. So, as for a frame, only those before the first that it may be have passed.
     func isSettled(_ screen: ScreenModel) -> Bool {
         lock.withLock {
             guard screen.columns == columns, matches(states.count - 1, screen) else { return false }
-            states.removeFirst(states.count - 1)
-            shapes.removeFirst(shapes.count - 1)
+            if let index = states.indices.first(where: { matches($0, screen) }) {
+                states.removeFirst(index)
+                shapes.removeFirst(index)
+            }
             isResizing = false
             return true
         }

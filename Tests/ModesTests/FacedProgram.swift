@@ -48,8 +48,9 @@ struct FacedProgram {
     func shows(_ text: String) async throws -> String {
         switch way {
         case .terminal(let terminal):
-            let screen = try await terminal.wait { $0.text.contains { $0.holds(text) } }
-            return screen.text.first { $0.holds(text) } ?? ""
+            // It may have been printed above something long, and be out of sight already.
+            let screen = try await terminal.wait { $0.lines.contains { $0.holds(text) } }
+            return screen.lines.first { $0.holds(text) } ?? ""
         case .pipes(let child): return try await child.line(containing: text)
         }
     }
