@@ -70,7 +70,9 @@ extension BoardClient {
                 names.left(name, group)
                 console.show(.left(name: displayName(name), conversation: displayName(group)))
             case .other(let group, let text)?:
-                console.show(.notice("\(displayName(group)): \(text)"), fields: ["conversation": .string(group)])
+                console.show(
+                    .notice("group \(QuotedName.inSentence(displayName(group))): \(text)"),
+                    fields: ["conversation": .string(group)])
             case nil:
                 if !BoardTextNotification.contains(line.string) { answer.append(line) }
             }

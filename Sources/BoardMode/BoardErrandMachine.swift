@@ -189,7 +189,8 @@ package struct BoardErrandMachine: Sendable {
         let first = answerLines.first { $0.string.hasPrefix("[") || $0.string.hasPrefix("---") }?.string ?? ""
         answerLines = []
         let error =
-            first.hasPrefix("[ERROR]") ? SafeText(untrusted: String(first.dropFirst("[ERROR]".count).trimmed)) : nil
+            first.hasPrefix("[ERROR]")
+            ? SafeText(untrusted: "server: " + String(first.dropFirst("[ERROR]".count).trimmed)) : nil
         switch step {
         case .joining:
             if let error { return finish(.refused(error)) }

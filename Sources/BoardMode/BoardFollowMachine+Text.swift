@@ -35,8 +35,8 @@ extension BoardFollowMachine {
                 effects.append(.posted(id, group: group, .accepted(offset: offset), tag: post.tag))
             } else if let line = first?.string, line.hasPrefix("[ERROR]") {
                 let reason = SafeText(untrusted: String(line.dropFirst("[ERROR]".count).trimmed))
-                effects.append(
-                    .posted(id, group: group, .refused(BoardRefusal(.unknown, reason)), tag: post.tag))
+                let refusal = BoardRefusal(.unknown, reason).attributed
+                effects.append(.posted(id, group: group, .refused(refusal), tag: post.tag))
             } else {
                 effects.append(.posted(id, group: group, .unknown, tag: post.tag))
             }

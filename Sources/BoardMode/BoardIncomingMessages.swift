@@ -33,6 +33,16 @@ package enum BoardIncoming: Equatable, Sendable {
         }
     }
 
+    /// The same, with the words of the server's own said to be its: they could be anything.
+    package var attributed: BoardIncoming {
+        switch self {
+        case .answer(let operation, let id, .refused(let refusal)):
+            .answer(operation: operation, id: id, .refused(refusal.attributed))
+        case .event(.closing(let reason)): .event(.closing("server: \(reason)"))
+        case .answer, .event, .other: self
+        }
+    }
+
     private static func answer(_ event: String, _ operation: String, _ json: JSON) -> BoardAnswer? {
         if event == "ready" { return json["name"]?.string.map { .ready(name: $0) } }
         if event == "error" {

@@ -190,7 +190,7 @@ final class BoardLink {
             case .refused(let sentence, let isTaken): refused(sentence, isTaken, &news)
             case .incoming(let incoming):
                 if case .event(.closing(let sentence)) = incoming { reason = sentence }
-                news.append(.incoming(incoming))
+                news.append(.incoming(incoming.attributed))
             case .lines(let lines): news.append(.lines(lines))
             case .commandAnswered(let number): news.append(.commandAnswered(Int64(number)))
             case .giveUp(let sentence):
@@ -207,7 +207,7 @@ final class BoardLink {
             reason = sentence
         } else {
             isLeaving = true
-            news.append(.refused(sentence))
+            news.append(.refused("server: \(sentence)"))
         }
         if let socket { outbound.close(socket) }
     }

@@ -88,6 +88,9 @@ package struct BoardRefusal: Equatable, Sendable, Error {
         self.code = code
         self.text = text
     }
+
+    /// One in words of the server's, which are said to be its: they could be anything.
+    package var attributed: BoardRefusal { BoardRefusal(code, "server: \(text)") }
 }
 
 /// Limits of what is posted.

@@ -73,16 +73,16 @@ extension BoardReport: LogReport {
 
     private var sentence: SafeText {
         switch self {
-        case .joined(let peer, let name): "\(name.text) is here, from \(peer.description)"
+        case .joined(let peer, let name): "\(QuotedName.inSentence(name.safeText)) is here, from \(peer.description)"
         case .disconnected(let peer, let name?, let reason):
-            "\(name.text) has gone (\(peer.description), \(reason.message))"
+            "\(QuotedName.inSentence(name.safeText)) has gone (\(peer.description), \(reason.message))"
         case .disconnected(let peer, nil, let reason): "\(peer.description) has gone without a name (\(reason.message))"
         case .acceptFailed(let error): "cannot accept connections: \(error.reason); trying again"
         case .turnedAway(let peer): "\(peer.description) was turned away: too many connections"
         case .storageFailed(let error): "nothing can be stored, posts are refused: \(error.message)"
         case .storageWorks: "posts are stored again"
         case .groupCreated(let group, let name):
-            "group \(group.text) was created by \(name?.text ?? "somebody who has gone")"
+            "group \(QuotedName.inSentence(group.safeText)) was created by \(name.map { QuotedName.inSentence($0.safeText) } ?? "somebody who has gone")"
         }
     }
 }

@@ -5,7 +5,8 @@ extension ChatConsole {
     func carryOut(_ command: CommonCommand, _ arguments: CommandArguments) {
         switch command {
         case .help: help(arguments[0])
-        case .quit: input.append(.quit)
+        // An input, like what is typed for the mode.
+        case .quit: input.append(.input(.quit))
         case .time: setTime(arguments[0])
         case .bell: setBell(arguments[0])
         case .ignore: ignore(arguments.rest(after: 0))
@@ -39,6 +40,7 @@ extension ChatConsole {
     }
 
     private func ignore(_ name: String) {
+        let shown = QuotedName.inSentence(SafeText(untrusted: name))
         if name.isEmpty {
             let names = ignored.sorted().map { SafeText(untrusted: $0) }
             show(.answer([names.isEmpty ? "Nobody is ignored." : "Ignored: \(names.joined(separator: ", "))"]))
@@ -49,14 +51,15 @@ extension ChatConsole {
             return
         }
         ignored.insert(nameKey(name))
-        show(.notice("what \(name) says is hidden from now on; /unignore \(name) shows it again"))
+        show(.notice("what \(shown) says is hidden from now on; /unignore \(name) shows it again"))
     }
 
     private func unignore(_ name: String) {
+        let shown = QuotedName.inSentence(SafeText(untrusted: name))
         if ignored.remove(nameKey(name)) != nil {
-            show(.notice("what \(name) says is shown again"))
+            show(.notice("what \(shown) says is shown again"))
         } else {
-            show(.error("\(name) was not ignored."))
+            show(.error("\(shown) was not ignored."))
         }
     }
 }

@@ -4,8 +4,18 @@ import Wire
 
 /// What the console knows of its input.
 struct InputState<Command: Hashable & Sendable> {
-    /// Inputs that were decoded: those of one chunk at most.
-    private var ready: [ConsoleInput<Command>] = []
+    /// What a line or a key led to. All of it waits in one queue, so that nothing overtakes what was typed before it.
+    enum Ready {
+        /// For the mode.
+        case input(ConsoleInput<Command>)
+        /// A command that the console carries out itself.
+        case common(CommonCommand, CommandArguments)
+        /// A line that cannot be followed, and why.
+        case refused(SafeText)
+    }
+
+    /// What was decoded: that of one chunk at most.
+    private var ready: [Ready] = []
     /// How many of them were taken: a chunk holds hundreds of lines, which need not move up for each.
     private var taken = 0
     var decoder = LineDecoder(limit: ConsoleLimits.line)
@@ -22,10 +32,10 @@ struct InputState<Command: Hashable & Sendable> {
     /// `endOfInput` or a second `quit` was handed out.
     var isOver = false
 
-    mutating func append(_ next: ConsoleInput<Command>) { ready.append(next) }
+    mutating func append(_ next: Ready) { ready.append(next) }
 
-    /// Takes the oldest input that is ready; nil where there is none.
-    mutating func take() -> ConsoleInput<Command>? {
+    /// Takes the oldest of them; nil where there is none.
+    mutating func take() -> Ready? {
         guard taken < ready.count else {
             ready.removeAll(keepingCapacity: true)
             taken = 0
@@ -47,14 +57,18 @@ extension ChatConsole {
         guard let reader else { return nil }
         while !input.isOver, !isFinishing {
             if let next = input.take() {
-                if case .quit = next {
+                switch next {
+                case .input(.quit):
                     // Who cannot wait for what the first one has begun says it again.
                     input.isOver = input.hasQuit
                     input.hasQuit = true
-                } else if input.hasQuit {
-                    continue
+                    return .quit
+                case _ where input.hasQuit: continue
+                case .input(let next): return next
+                case .common(let command, let arguments): carryOut(command, arguments)
+                case .refused(let sentence): complain(sentence)
                 }
-                return next
+                continue
             }
             if input.hasEnded {
                 input.isOver = true
@@ -85,7 +99,7 @@ extension ChatConsole {
 
     private func endInput() {
         // A terminal that is gone says goodbye as its user would have.
-        if case .terminal = face { input.append(.quit) }
+        if case .terminal = face { input.append(.input(.quit)) }
         // A last line needs no line break.
         let rest = input.decoder.takePending()
         if !rest.isEmpty { take(.line(rest)) }
@@ -110,8 +124,10 @@ extension ChatConsole {
         }
     }
 
-    /// A line of piped input that cannot be followed: said, and remembered for the exit status.
-    private func refuse(_ sentence: SafeText) {
+    private func refuse(_ sentence: SafeText) { input.append(.refused(sentence)) }
+
+    /// Says that a line cannot be followed, and remembers it for the exit status.
+    private func complain(_ sentence: SafeText) {
         // Who reads the sentence types on; a script has only the status.
         if case .terminal = face {} else { hasFailed = true }
         show(.error(sentence))
@@ -138,9 +154,10 @@ extension ChatConsole {
     func take(_ line: CommandTable<ConsoleCommand<Command>>.Line) {
         switch line {
         case .text(let text):
-            if takesBlankLines || !text.allSatisfy(\.isCommandSpace) { input.append(.text(text)) }
-        case .command(.mode(let command), let arguments): input.append(.command(command, arguments))
-        case .command(.common(let command), let arguments): carryOut(command, arguments)
+            if takesBlankLines || !text.allSatisfy(\.isCommandSpace) { input.append(.input(.text(text))) }
+        case .command(.mode(let command), let arguments): input.append(.input(.command(command, arguments)))
+        case .command(.common(.quit), _): input.append(.input(.quit))
+        case .command(.common(let command), let arguments): input.append(.common(command, arguments))
         case .mistake(let sentence): refuse(sentence)
         }
     }

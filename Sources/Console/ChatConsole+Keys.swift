@@ -34,7 +34,7 @@ extension ChatConsole {
             remember(text)
             // What was pasted and has several lines was written elsewhere, as text.
             take(beginsWithPaste && text.contains("\n") ? commands.parseText(text) : commands.parse(text))
-        case .quit: input.append(.quit)
+        case .quit: input.append(.input(.quit))
         case .clearScreen: view.clear()
         case .suspend: wantsStop = true
         case .bell: break

@@ -238,12 +238,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
         switch event {
         case .message(let message): write(.output) { lines.append(message, to: &$0) }
         case .answer(let answer):
-            write(.output) { sink in
-                for line in answer {
-                    sink.append(line.lines.joined(separator: " "), .plain)
-                    sink.endLine()
-                }
-            }
+            write(.output) { lines.append(answer: answer, to: &$0) }
         default:
             guard let sentence = HumanLines.sentence(of: event) else { return }
             write(.diagnostics) { lines.append(event, sentence, at: now, to: &$0) }

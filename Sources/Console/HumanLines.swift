@@ -7,9 +7,12 @@ import Wire
 ///     [14:03:25] You: Hi
 ///     [14:03:30] * Alice joined
 ///     [14:03:31] ! The port is taken.
+///     [14:03:40] ~ Alice waves
+///       Alice  connected
 ///
-/// What the program itself says carries a mark (`*`, `!`), and a name that could be taken for one, or for a name with
-/// something said, stands in quotation marks: no text can forge a line of the program's own.
+/// Only the program begins a line (Protocols.md, "Lines for people"). What it says itself carries a mark (`*`, `!`), what
+/// people do another (`~`), answers to commands and what follows a line break are indented, and a name that could be
+/// taken for any of that stands in quotation marks: no text can forge a line of the program's own.
 struct HumanLines {
     var times: TimeDisplay
 
@@ -39,14 +42,16 @@ struct HumanLines {
         let isMention = mentions(message)
         sink.append(times.prefix(of: message.time), .dim)
         if message.isCaughtUp { sink.append("(earlier) ", .dim) }
-        if let conversation = message.label ?? message.conversation { sink.append("\(conversation) ", .dim) }
+        if let conversation = message.label ?? message.conversation {
+            sink.append("\(QuotedName.author(conversation)) ", .dim)
+        }
         let nameStyle: Style =
             isPending ? .dim : message.isOwn ? .bold : NameColors.style(of: message.senderKey, isLarge: hasLargePalette)
-        if message.kind == .action { sink.append("* ", isPending ? .dim : .plain) }
+        if message.kind == .action { sink.append("~ ", isPending ? .dim : .plain) }
         sink.append(message.isOwn && message.kind == .text ? "You" : shownName(message), nameStyle)
         if let recipient = message.recipient {
             sink.append(" -> ", .dim)
-            sink.append(message.isOwn ? Self.shownName(recipient) : "You", .dim)
+            sink.append(message.isOwn ? QuotedName.author(recipient) : "You", .dim)
         }
         if let subject = message.subject, !subject.isEmpty { sink.append(" [\(subject)]", .bold) }
         sink.append(message.kind == .action ? " " : ": ", isPending ? .dim : .plain)
@@ -69,23 +74,19 @@ struct HumanLines {
     }
 
     private func shownName(_ message: ChatMessage) -> SafeText {
-        message.isOwn ? (ownName.isEmpty ? message.sender : ownName) : Self.shownName(message.sender)
+        message.isOwn ? (ownName.isEmpty ? message.sender : ownName) : QuotedName.author(message.sender)
     }
-
-    /// A name as it stands in a line, in quotation marks where it could be taken for something else.
-    static func shownName(_ name: SafeText) -> SafeText {
-        let string = name.string
-        let isTreacherous =
-            string.utf8.contains { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: ">") }
-            || string.utf8.first.map { marks.contains($0) } ?? true
-            || string.utf8.count == 3 && string.lowercased() == "you"
-        return isTreacherous ? "\"\(name)\"" : name
-    }
-
-    /// What a name must not begin with: the marks of the program's own lines, the time's bracket, a space.
-    private static let marks = Array("*!-[(\" ".utf8)
 
     // MARK: The program's own lines
+
+    /// Appends the answer to a command. Whatever its lines begin with, they begin no line of the screen or the stream.
+    func append(answer: [SafeText], to sink: inout some LineSink) {
+        for line in answer {
+            sink.append("  ", .plain)
+            sink.append(keepsLineBreaks ? line : line.lines.joined(separator: " "), .plain)
+            sink.endLine()
+        }
+    }
 
     /// Appends what the program itself says of an event.
     mutating func append(
@@ -134,9 +135,9 @@ struct HumanLines {
                 ? "listening on [\(host)]:\(port)" : "listening on \(host):\(port)"
         case .connected(let peer): "connected to \(peer)"
         case .disconnected(let peer, let reason): "disconnected from \(peer): \(reason)"
-        case .joined(let name, let conversation): "\(shownName(name)) joined\(place(conversation))"
-        case .left(let name, let conversation): "\(shownName(name)) left\(place(conversation))"
-        case .lost(let name, let conversation): "\(shownName(name)) was lost\(place(conversation))"
+        case .joined(let name, let conversation): "\(QuotedName.inSentence(name)) joined\(place(conversation))"
+        case .left(let name, let conversation): "\(QuotedName.inSentence(name)) left\(place(conversation))"
+        case .lost(let name, let conversation): "\(QuotedName.inSentence(name)) was lost\(place(conversation))"
         case .ready, .message, .answer: nil
         case .delivery(_, let state, let recipient, let note):
             note ?? deliverySentence(state, recipient)
@@ -149,10 +150,12 @@ struct HumanLines {
         }
     }
 
-    private static func place(_ conversation: SafeText?) -> SafeText { conversation.map { " \($0)" } ?? "" }
+    private static func place(_ conversation: SafeText?) -> SafeText {
+        conversation.map { " \(QuotedName.inSentence($0))" } ?? ""
+    }
 
     private static func deliverySentence(_ state: DeliveryState, _ recipient: SafeText?) -> SafeText? {
-        let from: SafeText = recipient.map { " from \(shownName($0))" } ?? ""
+        let from: SafeText = recipient.map { " from \(QuotedName.inSentence($0))" } ?? ""
         return switch state {
         case .sent, .accepted, .delivered, .stored: nil
         case .noanswer: "no answer\(from): nobody can know whether the message arrived"

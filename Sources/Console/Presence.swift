@@ -46,7 +46,7 @@ struct Presence {
     }
 
     private mutating func add(_ kind: Kind, _ name: SafeText) {
-        let shown = HumanLines.shownName(name)
+        let shown = QuotedName.inSentence(name)
         if let index = groups.firstIndex(where: { $0.kind == kind }) {
             groups[index].count += 1
             if groups[index].names.count < Self.namesLimit { groups[index].names.append(shown) }
@@ -64,7 +64,7 @@ struct Presence {
                 case .left: "left"
                 case .lost: group.count == 1 ? "was lost" : "were lost"
                 }
-            let place: SafeText = conversation.map { " \($0)" } ?? ""
+            let place: SafeText = conversation.map { " \(QuotedName.inSentence($0))" } ?? ""
             return "\(Self.list(group.names, count: group.count)) \(verb)\(place)"
         }.joined(separator: "; ")
     }

@@ -5,7 +5,8 @@ package import Wire
 /// What a server tells its operator: how much it matters, and what it says.
 package protocol LogReport: Sendable {
     var level: LogLevel { get }
-    /// One line or more. No text of a message and no whole token is in it.
+    /// One line or more. No text of a message and no whole token is in it. The first begins with a word of the program's or
+    /// a name that is quoted where it could be read as more (`QuotedName`); what follows is indented where it is shown.
     var lines: [SafeText] { get }
 }
 
@@ -104,9 +105,13 @@ package actor ServerConsole<Report: LogReport> {
         await console.finish(hurry: true)
     }
 
+    private var isForPrograms: Bool { if case .json = console.face { true } else { false } }
+
     private func show(_ lines: [SafeText], _ level: LogLevel) {
-        for line in lines {
-            console.show(level == .error ? .error(line) : .notice(line), fields: ["level": .string(level.rawValue)])
+        for (index, line) in lines.enumerated() {
+            // What follows the first line is others' words, and begins no line for people: indented, as in an answer.
+            let shown = index == 0 || isForPrograms ? line : "  \(line)"
+            console.show(level == .error ? .error(shown) : .notice(shown), fields: ["level": .string(level.rawValue)])
         }
     }
 }

@@ -83,10 +83,7 @@ final class TerminalView {
             printSentence(of: event, &lines, now: now)
         case .answer(let answer):
             printPresence(&lines)
-            for line in answer {
-                printed.append(line, .plain)
-                printed.endLine()
-            }
+            lines.append(answer: answer, to: &printed)
             isDirty = true
         default: printSentence(of: event, &lines, now: now)
         }

@@ -14,7 +14,8 @@ enum P2PPresenter {
         case .returned(let name): (.joined(name: name), ["returned": true])
         case .left(let name): (.left(name: name), [:])
         case .lost(let name): (.lost(name: name), [:])
-        case .renamed(let old, let new): (.notice("\(old) is now \(new)"), [:])
+        case .renamed(let old, let new):
+            (.notice("\(QuotedName.inSentence(old)) is now \(QuotedName.inSentence(new))"), [:])
         case .guestJoined(let name, let place): (.joined(name: name, conversation: nil), guest(place))
         case .guestLeft(let name, let place): (.left(name: name, conversation: nil), guest(place))
         case .message(let message): (.message(shown(message)), [:])
@@ -61,9 +62,11 @@ enum P2PPresenter {
 
     static func sentence(of notice: MeshNotice) -> SafeText {
         switch notice {
-        case .slowedDown(let name): "\(name) writes faster than is admitted and is slowed down"
-        case .refusesLines(let name): "\(name) goes on writing too fast; what it writes now is dropped"
-        case .closedForFlood(let name): "\(name) wrote too fast for too long and was disconnected"
+        case .slowedDown(let name): "\(QuotedName.inSentence(name)) writes faster than is admitted and is slowed down"
+        case .refusesLines(let name):
+            "\(QuotedName.inSentence(name)) goes on writing too fast; what it writes now is dropped"
+        case .closedForFlood(let name):
+            "\(QuotedName.inSentence(name)) wrote too fast for too long and was disconnected"
         case .notPassedOn(let name): "the last message of \(name) is too long to be passed on; only you have seen it"
         case .dialledOneself(let address): "\(address) is this program itself; it is not connected to"
         }
@@ -80,7 +83,7 @@ enum P2PPresenter {
         case .ambiguousName(let name, let candidates):
             "Several people are called \(name); write one of \(joined(candidates))."
         case .outOfReach(let name, let place):
-            "\(name) uses a program that only \(place) is connected to; a message to one person cannot reach it."
+            "\(QuotedName.inSentence(name)) uses a program that only \(place) is connected to; a message to one person cannot reach it."
         case .oneself: "That is you."
         }
     }

@@ -45,7 +45,7 @@ package struct ClientExchangeMachine: Sendable, Equatable {
         /// What completes "SERVER ": a few words for a sentence.
         package var message: SafeText {
             switch self {
-            case .refused(let refusal): refusal.message
+            case .refused(let refusal): refusal.attributed
             case .malformed: "The answer is not that of a rooms server; check the host and the port."
             case .closedEarly: "The server closed the connection without an answer."
             case .timedOut: "The server did not answer in time."

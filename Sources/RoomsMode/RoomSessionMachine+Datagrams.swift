@@ -191,7 +191,7 @@ extension RoomSessionMachine {
             return [.news(.slowedDown(reason, pause))]
         }
         sequences[delivery.id] = nil
-        var effects: [Effect] = [.news(.failed(delivery.id, reason))]
+        var effects: [Effect] = [.news(.failed(delivery.id, "server: \(reason)"))]
         for effect in sender.acknowledged(sequence, at: now) {
             if case .acknowledged = effect { continue }
             effects += carryOut([effect], at: now)

@@ -58,6 +58,14 @@ package enum RoomsRefusal: Error, Equatable, Sendable {
         }
     }
 
+    /// The sentence for whom it was refused: words of the server's own are said to be its, since they could be anything.
+    package var attributed: SafeText {
+        switch self {
+        case .badName(let sentence), .unexplained(let sentence): "server: \(sentence)"
+        default: message
+        }
+    }
+
     /// Reads a refusal out of an answer.
     package init(code: String?, sentence: String?) {
         let known: [RoomsRefusal] = [

@@ -48,12 +48,15 @@ extension RoomsClient {
         case .lost(let name): show(.lost(name: displayName(name)))
         case .host(let who):
             console.show(
-                .notice(who == name.text ? "you are the host now" : "\(displayName(who)) is the host now"),
+                .notice(
+                    who == name.text
+                        ? "you are the host now" : "\(QuotedName.inSentence(displayName(who))) is the host now"),
                 fields: roomFields)
         case .topic(let topic, let who):
             self.topic = topic
+            let author = QuotedName.inSentence(displayName(who))
             let shown: SafeText =
-                topic.isEmpty ? "\(displayName(who)) removed the topic" : "\(displayName(who)) set the topic: \(topic)"
+                topic.isEmpty ? "\(author) removed the topic" : "\(author) set the topic: \(topic)"
             console.show(.notice(shown), fields: ["conversation": .string(options.room.text), "topic": .string(topic)])
         case .stopping: console.show(.notice("the server is being shut down"))
         case .members(let names): members(names)
@@ -123,7 +126,8 @@ extension RoomsClient {
     private func members(_ names: [String]) {
         complete()
         let others = names.filter { $0 != name.text }
-        var shown = others.prefix(Self.shownNames).map { displayName($0) }.joined(separator: ", ")
+        var shown = others.prefix(Self.shownNames).map { QuotedName.inSentence(displayName($0)) }.joined(
+            separator: ", ")
         if others.count > Self.shownNames { shown += " and \(others.count - Self.shownNames) more" }
         console.show(
             .notice(others.isEmpty ? "nobody else is here" : "here: \(shown)"),
@@ -144,7 +148,7 @@ extension RoomsClient {
         switch ending {
         case nil: finish(.ok)
         case .refused(let refusal)?:
-            console.show(.error(refusal.message), fields: ["reason": .string(refusal.code)])
+            console.show(.error(refusal.attributed), fields: ["code": .string(refusal.code)])
             finish(.refused)
         case .closed(let reason)?:
             console.show(.closed(reason: reason), fields: roomFields)

@@ -86,7 +86,7 @@ actor RoomsErrand {
         case .finished(let result):
             show(result)
             finish(.ok)
-        case .failed(.refused(let refusal)): finish(.refused, refusal.message)
+        case .failed(.refused(let refusal)): finish(.refused, refusal.attributed)
         case .failed(let failure): finish(.unreachable, failure.queryMessage)
         }
     }

@@ -19,9 +19,10 @@ extension UDPClient {
         case .delivery(let id, let state, let to, let late, let reason):
             showDelivery(id, state, to, late: late, reason)
         case .autoDeregistered(let name):
-            console.show(.notice("Auto-deregistered \(displayName(name)) since they were offline."))
+            console.show(
+                .notice("Auto-deregistered \(QuotedName.inSentence(displayName(name))) since they were offline."))
         case .stillOnline(let name):
-            console.show(.notice("\(displayName(name)) is there, but did not answer you."))
+            console.show(.notice("\(QuotedName.inSentence(displayName(name))) is there, but did not answer you."))
         case .groupCreated(let group):
             know(group)
             console.show(.answer(["Group \(displayName(group)) created by Server."]))
@@ -44,9 +45,9 @@ extension UDPClient {
         case .who(let entries): showWho(entries)
         case .gap(let group, let from, let to):
             console.show(.gap(from: from, to: to, conversation: displayName(group)))
-        case .refused(let reason): mistake("\(reason)")
+        case .refused(let reason): mistake(UDPServerWords.attributed(reason))
         case .notRegistered(let reason):
-            console.show(.error("\(reason)"))
+            console.show(.error(UDPServerWords.attributed(reason)))
         case .invalidCommand(let word, _): mistake("Invalid command: \(word)")
         case .badGroupName(let error): mistake(error.message)
         case .incomplete(let word, let usage): mistake("Invalid command: \(word); write \(usage)")
@@ -101,7 +102,7 @@ extension UDPClient {
         _ id: MessageID, _ state: UDPClientEvent.DeliveryState, _ to: String, late: Bool,
         _ reason: UDPClientEvent.FailureReason?
     ) {
-        let name = displayName(to)
+        let name = QuotedName.inSentence(displayName(to))
         let shown: (DeliveryState, SafeText?) =
             switch state {
             case .sent: (.sent, nil)
@@ -122,7 +123,7 @@ extension UDPClient {
         case .serverSilent: "No ACK from Server, nobody knows whether the message reached \(name)"
         case .cannotReach: "\(name) cannot be reached from here: the address is of another family"
         case .tooLong(let excess): "The message is \(excess) bytes too long for a datagram; it was not sent"
-        case .refused(let reason): "\(reason) The message was not sent."
+        case .refused(let reason): "\(UDPServerWords.attributed(reason)) The message was not sent."
         }
     }
 

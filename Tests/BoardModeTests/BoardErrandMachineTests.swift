@@ -123,7 +123,7 @@ struct BoardErrandMachineTests {
         _ = read.lines(["[SUCCESS] You have successfully joined group 'main'."])
         #expect(read.commandAnswered(1) == [.send(.read(group: "main", id: "7"), number: 2)])
         _ = read.lines(["[ERROR] Message ID '7' not found in group 'main'."])
-        #expect(read.commandAnswered(2) == [.finish(.refused("Message ID '7' not found in group 'main'."))])
+        #expect(read.commandAnswered(2) == [.finish(.refused("server: Message ID '7' not found in group 'main'."))])
     }
 
     @Test("At the original a post is never tried twice, and a subject is one word")

@@ -288,8 +288,8 @@ struct BoardFollowMachineTests {
         #expect(
             machine.commandAnswered(3) == [
                 .posted(
-                    id, group: "main", .refused(BoardRefusal(.unknown, "You must join group 'main' before posting.")),
-                    tag: 2)
+                    id, group: "main",
+                    .refused(BoardRefusal(.unknown, "server: You must join group 'main' before posting.")), tag: 2)
             ])
         post()
         #expect(machine.commandAnswered(4) == [.posted(id, group: "main", .unknown, tag: 2)])

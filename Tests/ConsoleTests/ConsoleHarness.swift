@@ -20,6 +20,7 @@ actor ConsoleHarness {
     let thread: WorkerThread
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
     private let settings: ConsoleSettings
+    private let saysWhatItTakes: Bool
     private var console: ChatConsole<Verb>?
     /// What the console has told so far.
     struct Progress {
@@ -32,8 +33,10 @@ actor ConsoleHarness {
     private(set) var progress = Progress()
     private var waiting: [(condition: (Progress) -> Bool, wake: AsyncStream<Void>.Continuation)] = []
 
-    init(_ settings: ConsoleSettings) throws {
+    /// - Parameter saysWhatItTakes: shows a notice for each input when it is handed over.
+    init(_ settings: ConsoleSettings, saysWhatItTakes: Bool = false) throws {
         self.settings = settings
+        self.saysWhatItTakes = saysWhatItTakes
         thread = try WorkerThread(name: "mode")
     }
 
@@ -68,6 +71,7 @@ actor ConsoleHarness {
         guard let console else { return }
         for await input in console.inputs {
             progress.inputs.append(input)
+            if saysWhatItTakes { console.show(.notice("took \(SafeText(untrusted: "\(input)"))")) }
             lookAround()
         }
     }

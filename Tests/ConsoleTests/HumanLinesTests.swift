@@ -142,15 +142,38 @@ struct HumanLinesTests {
 
     @Test func namesCannotBeTakenForLinesOfTheProgram() {
         for name in [
-            "You", "you", "* Alice joined", "! Error", "--- Friday", "[14:03:21] Bob", "Bob: hi", "a\"b", " Bob",
-            "a > b", "",
+            "You", "you", "You, there", "* Alice joined", "! Error", "~ Alice waves", "--- Friday", "[14:03:21] Bob",
+            "Bob: hi", " Bob", "a > b", "",
         ] {
-            let shown = HumanLines.shownName(SafeText(untrusted: name)).string
-            #expect(shown.hasPrefix("\"") && shown.hasSuffix("\""), "\(name)")
+            #expect(QuotedName.author(SafeText(untrusted: name)).string == "\"\(name)\"")
+            #expect(QuotedName.inSentence(SafeText(untrusted: name)).string == "\"\(name)\"")
         }
-        for name in ["Bob", "Your Majesty", "日本", "a-b", "x*y"] {
-            #expect(HumanLines.shownName(SafeText(untrusted: name)).string == name)
+        for name in ["Bob", "Younes", "yuo", "日本", "a-b", "x*y", "bob#fa32"] {
+            #expect(QuotedName.author(SafeText(untrusted: name)).string == name)
+            #expect(QuotedName.inSentence(SafeText(untrusted: name)).string == name)
         }
+        // In front of a text a name may have several words; in a sentence they could be the program's.
+        for name in ["Your Majesty", "Alice left; Bob", "Alice,Bob"] {
+            #expect(QuotedName.author(SafeText(untrusted: name)).string == name)
+            #expect(QuotedName.inSentence(SafeText(untrusted: name)).string == "\"\(name)\"")
+        }
+        // No name ends its quotation.
+        #expect(QuotedName.inSentence("a\" left; \"b").string == #""a\u{22} left; \u{22}b""#)
+        let forged = ConsoleEvent.joined(name: "Alice left; Bob", conversation: "main; Carol left")
+        #expect(HumanLines.sentence(of: forged) == "\"Alice left; Bob\" joined \"main; Carol left\"")
+    }
+
+    @Test func answersAndActionsBeginWithWhatNothingElseBeginsWith() {
+        var lines = makeLines(.off)
+        #expect(
+            shown { lines.append(answer: ["[14:03:21] You: hi", "* Alice joined", "two\nlines"], to: &$0) }
+                == "  [14:03:21] You: hi\n  * Alice joined\n  two\n    lines\n")
+        var action = message("left")
+        action.kind = .action
+        #expect(shown { lines.append(action, to: &$0) } == "~ Heisenberg left\n")
+        var post = message("hi")
+        post.conversation = "You:"
+        #expect(shown { lines.append(post, to: &$0) } == "\"You:\" Heisenberg: hi\n")
     }
 
     @Test func linesOfAMessageAreIndentedSoThatNoneBeginsAnother() {

@@ -26,7 +26,7 @@ struct PlainConsoleTests {
         harness.stop()
         let (output, diagnostics) = pipes.collect()
         #expect(status == .ok)
-        #expect(output == "[14:03:21] Heisenberg: Hello\n[14:03:21] You: Hi\none\ntwo\n")
+        #expect(output == "[14:03:21] Heisenberg: Hello\n[14:03:21] You: Hi\n  one\n  two\n")
         #expect(
             diagnostics == """
                 [14:03:21] * listening on 127.0.0.1:9001
@@ -50,8 +50,29 @@ struct PlainConsoleTests {
         harness.stop()
         let (output, diagnostics) = pipes.collect()
         #expect(status == .failure)
-        #expect(output == "/peers\n  list the peers\n")
+        #expect(output == "  /peers\n    list the peers\n")
         #expect(diagnostics == "[14:03:21] ! Unknown command /nothing; /help lists the commands.\n")
+    }
+
+    /// All of it comes in one chunk: what the console does itself waits for what the mode was given before.
+    @Test func nothingOvertakesWhatWasTypedBeforeIt() async throws {
+        let pipes = ConsolePipes()
+        let harness = try ConsoleHarness(pipes.settings(), saysWhatItTakes: true)
+        pipes.feed("one\n/time off\ntwo\n/nothing\n/bell all\nthree\n/quit\n/time long\nfour\n")
+        let status = try await harness.run()
+        harness.stop()
+        #expect(status == .failure)
+        #expect(
+            pipes.collect().diagnostics == """
+                [14:03:21] * took text("one")
+                * time: off
+                * took text("two")
+                ! Unknown command /nothing; /help lists the commands.
+                * bell: all
+                * took text("three")
+                * took quit
+
+                """)
     }
 
     @Test func linesThatAreTooLongOrNotTextAreRefusedAndTheNextOnesTaken() async throws {
@@ -178,9 +199,9 @@ struct PlainConsoleTests {
         harness.stop()
         #expect(
             pipes.collect().output == """
-                Ignored: bob
+                  Ignored: bob
                 [14:03:21] Alice: shown
-                Nobody is ignored.
+                  Nobody is ignored.
                 [14:03:21] Bob: shown again
 
                 """)

@@ -57,6 +57,21 @@ struct ServerConsoleTests {
                 """)
     }
 
+    @Test func whatIsListedBeginsNoLine() async throws {
+        let thread = try WorkerThread(name: "server")
+        defer { thread.retire() }
+        let pipes = ConsolePipes()
+        let console = try console(pipes, thread, .info)
+        await console.run { console.report(.usual(["the groups:", "* Alice joined", "g"])) }
+        #expect(
+            pipes.collect().diagnostics == """
+                [14:03:21] * the groups:
+                [14:03:21] *   * Alice joined
+                [14:03:21] *   g
+
+                """)
+    }
+
     @Test func asJSONEachLineHasItsLevel() async throws {
         let thread = try WorkerThread(name: "server")
         defer { thread.retire() }

@@ -5,10 +5,19 @@ import Wire
 enum BoardPlugs {
     static let table: [String: ModePlug] = [
         "board serve": .attacked(Self.serve),
-        "board connect": .attacked(Self.connect),
-        "board post": .attacked { face in try await errand(face, ["post", "main", "subject", "text"]) },
-        "board read": .attacked { face in try await errand(face, ["read", "main"]) },
-        "board groups": .attacked { face in try await errand(face, ["groups"]) },
+        "board connect": .attacked { face in
+            try await connect(face) + HostileBoard.connectInJSON(face) + HostileBoard.connectInText(face)
+        },
+        "board post": .attacked { face in
+            let words = ["post", "main", "subject", "text"]
+            return try await errand(face, words) + HostileBoard.errands(face, words)
+        },
+        "board read": .attacked { face in
+            try await errand(face, ["read", "main"]) + HostileBoard.errands(face, ["read", "main"])
+        },
+        "board groups": .attacked { face in
+            try await errand(face, ["groups"]) + HostileBoard.errands(face, ["groups"])
+        },
         "board export": .attacked(Self.export),
         "board import": .attacked(Self.importing),
     ]

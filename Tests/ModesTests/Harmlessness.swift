@@ -96,9 +96,8 @@ enum Harmlessness {
         }
     }
 
-    /// Lines that a reader could take for the program's own although a stranger wrote them.
-    ///
-    /// - Parameter isOwnWord: whether what follows the mark is the program's, for logs that quote in their middle.
+    /// Lines that a reader could take for the program's own, or for somebody else's message, although a stranger wrote
+    /// them. In answers and continuation lines anything may stand, since they are indented.
     static func forged(in lines: [String]) -> [String] {
         lines.filter { line in
             guard line.contains("FORGED") else { return false }
@@ -108,7 +107,8 @@ enum Harmlessness {
             if isTimed { rest = rest.dropFirst(11) }
             if rest.hasPrefix("(earlier) ") { rest = rest.dropFirst(10) }
             let looks = [
-                "* FORGED", "! FORGED", "--- FORGED", "> FORGED", "You: FORGED", "You -> FORGED", "[14:03:21]",
+                "* FORGED", "! FORGED", "~ FORGED", "--- FORGED", "> FORGED", "You: FORGED", "You:FORGED",
+                "You -> FORGED", "* You:FORGED", "[14:03:21]",
             ]
             return looks.contains { rest.hasPrefix($0) }
         }

@@ -21,7 +21,7 @@ private struct Attack: CustomTestStringConvertible, Sendable {
 @Suite(.serialized, .timeLimit(.minutes(4)))
 struct HostileInputTests {
     @Test func everyCommandIsPluggedIn() {
-        let commands = CommandTree.modes.flatMap { $0.leaves() }.map { $0.path.joined(separator: " ") }
+        let commands = CommandTree.root.leaves().map { $0.path.dropFirst().joined(separator: " ") }
         for command in commands {
             #expect(
                 ModePlug.all[command] != nil,
@@ -54,6 +54,8 @@ struct HostileInputTests {
             expectNothingForged(in: lines, attack)
         case .json:
             #expect(Harmlessness.violations(stream: bytes) == [])
+            // A measurement is an object of its own, and what it cannot measure is said on standard error.
+            guard !attack.command.hasPrefix("bench ") else { return }
             let schema = try EventSchema.ofProtocols()
             let lines = bytes.split(separator: 0x0A)
             #expect(!lines.isEmpty)
@@ -62,12 +64,7 @@ struct HostileInputTests {
     }
 
     private func expectNothingForged(in lines: [String], _ attack: Attack) {
-        // A room's name stands at the begin of a line of the list, where it may look like a time and a name.
-        withKnownIssue("a room's name begins a line of 'rooms list'", isIntermittent: true) {
-            #expect(Harmlessness.forged(in: lines) == [])
-        } when: {
-            attack.command == "rooms list"
-        }
+        #expect(Harmlessness.forged(in: lines) == [], "\(attack)")
     }
 
     @Test func theChecksSeeWhatTheyAreFor() {

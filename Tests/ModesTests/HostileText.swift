@@ -34,7 +34,8 @@ enum HostileText {
         "a" + String(repeating: "\u{489}\u{1AB0}", count: 30),
         // Names that look like the program or like its reader.
         "* FORGED joined", "! FORGED", "--- FORGED ---", "You", "You: FORGED", "[14:03:21] * FORGED", "> FORGED",
-        "[14:03:21] You: FORGED", "(FORGED)", "\"FORGED\": x", "%FORGED", "$(FORGED)", "{\"event\":\"FORGED\"}",
+        "[14:03:21] You: FORGED", "FORGED words", "FORGED; * FORGED", "~ FORGED", "You:FORGED", "(FORGED)",
+        "\"FORGED\": x", "%FORGED", "$(FORGED)", "{\"event\":\"FORGED\"}",
         "../FORGED", "",
         " ", "~",
     ]

@@ -10,9 +10,16 @@ enum ModePlug: Sendable {
     /// Nothing of a stranger's is read. The sentence says why.
     case untouched(String)
 
-    /// All commands of all modes, by their words behind `chat`. A new mode adds a table of its own here.
-    static let all: [String: ModePlug] = [P2PPlugs.table, BoardPlugs.table, UDPPlugs.table, RoomsPlugs.table]
-        .reduce(into: [:]) { all, table in all.merge(table) { _, new in new } }
+    /// All commands, by their words behind `chat`. A new mode adds a table of its own here.
+    static let all: [String: ModePlug] = [
+        P2PPlugs.table, BoardPlugs.table, UDPPlugs.table, RoomsPlugs.table, BenchPlugs.table, otherCommands,
+    ]
+    .reduce(into: [:]) { all, table in all.merge(table) { _, new in new } }
+
+    private static let otherCommands: [String: ModePlug] = [
+        "help": .untouched("it prints tables of its own and reads nothing"),
+        "completions": .untouched("it prints a script of its own and reads nothing"),
+    ]
 }
 
 /// What the last thing said by an attacker holds, so that a test knows that all the others were shown before.

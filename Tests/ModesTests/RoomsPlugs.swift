@@ -5,8 +5,12 @@ import Wire
 enum RoomsPlugs {
     static let table: [String: ModePlug] = [
         "rooms serve": .attacked(Self.serve),
-        "rooms join": .attacked { face in try await enter(face, "join") },
-        "rooms create": .attacked { face in try await enter(face, "create") },
+        "rooms join": .attacked { face in
+            try await enter(face, "join") + HostileRooms.enter(face, "join") + HostileRooms.refuse(face, "join")
+        },
+        "rooms create": .attacked { face in
+            try await enter(face, "create") + HostileRooms.enter(face, "create") + HostileRooms.refuse(face, "create")
+        },
         "rooms list": .attacked { face in
             try await ask(face, ["list"]) { text in
                 ["rooms": [["name": .string(text), "members": 1, "topic": .string(text), "lobby": false]]]
@@ -30,7 +34,7 @@ enum RoomsPlugs {
     ]
 
     /// A message of TCRP (Protocols.md, "rooms: TCRP").
-    private static func message(
+    static func message(
         _ operation: UInt8, _ state: UInt8, version: UInt8, room: [UInt8], _ payload: [UInt8]
     ) -> [UInt8] {
         let name = Array(room.prefix(255))

@@ -166,7 +166,7 @@ import Wire
             return (try await child.rest(), await child.exitStatus())
         }
         let list = try await run(["list", "--server", address])
-        #expect(list.output == "lobby  1 member\n" && list.status == 0)
+        #expect(list.output == "  lobby  1 member\n" && list.status == 0)
         let last = try await run(["history", "lobby", "--last", "2", "--server", address, "--memory"])
         #expect(last.status == 0)
         #expect(last.output.split(separator: "\n").map { $0.suffix(7) } == ["Ann: m3", "Ann: m4"])

@@ -58,12 +58,17 @@ enum Screen {
         if line.count > 11, line.first == "[", line.dropFirst(3).first == ":" {
             line = line.dropFirst(11)
             if line.hasPrefix("* ") || line.hasPrefix("! ") { line = line.dropFirst(2) }
+            // A name in a list of the server's log.
+            if line.hasPrefix("  ") { line = line.dropFirst(2) }
             if let arrow = line.range(of: " -> You: ") {
                 line = line[..<arrow.lowerBound] + ": " + line[arrow.upperBound...]
             }
         } else if line.first == "[", line.last == "]" {
             line = line.dropFirst().dropLast()
             if line.hasPrefix(">>> ") { line = line.dropFirst(4) }
+        } else if line.hasPrefix("  ") {
+            // An answer.
+            line = line.dropFirst(2)
         }
         return String(line)
     }
