@@ -30,6 +30,45 @@ struct ScriptTests {
         #expect(!errors.contains("pipe") && !errors.contains("cannot write"), "\(errors)")
     }
 
+    /// The bot of the README, as it is printed there: it answers, and ends with its shell.
+    @Test func theBotOfTheReadme() async throws {
+        let readme = String(decoding: contents(ofProjectFile: "README.md"), as: UTF8.self)
+        let lines = readme.split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "```bash"))
+        let script = lines[(start + 1)...].prefix { $0 != "```" }
+        #expect(script.count == 10 && script.first == "#!/bin/bash")
+        let folder = TemporaryFolder()
+        let path = folder.path(of: "bot.sh")
+        try PrivateFile.writeAtomically(Array(script.joined(separator: "\n").utf8) + [0x0A], to: path)
+        try systemCall("symlink") { symlink(ChildProcess.product("chat"), folder.path(of: "chat")) }
+
+        let alice = try ChildProcess(
+            ChildProcess.product("chat"), ["p2p", "0", "--bind", "127.0.0.1", "--name", "alice", "--memory"],
+            mergesErrors: true, patience: 30_000)
+        let line = try await alice.line(containing: "* listening on 127.0.0.1:")
+        let port = String(line.reversed().prefix { $0.isNumber }.reversed())
+        let bot = try ChildProcess(
+            "/bin/bash", [path, "0", "127.0.0.1:\(port)"],
+            environment: [
+                "PATH=\(folder.path):/usr/bin:/bin", "HOME=\(folder.path)", "CHAT_MEMORY=1", "CHAT_BIND=127.0.0.1",
+            ], mergesErrors: true, patience: 30_000)
+        _ = try await alice.line(containing: "* bot joined")
+        try await alice.write("!say hello,  you\n")
+        #expect(try await alice.line(containing: "] bot: ").hasSuffix("] bot: I was told to say: hello,  you"))
+        try await alice.write("what do you think?\n!date\n")
+        // It answers nothing else, and not itself.
+        let answer = try await alice.line(containing: "] bot: ")
+        #expect(answer.split(separator: " ").count > 4 && answer.contains("20"))
+        bot.send(SIGTERM)
+        // Its output ends when the program has ended too, whose input went with the shell.
+        _ = try await bot.rest()
+        #expect(await bot.exitStatus() == 128 + SIGTERM)
+        _ = try await alice.line(containing: "* bot left")
+        await alice.closeInput()
+        _ = try await alice.rest()
+        #expect(await alice.exitStatus() == 0)
+    }
+
     @Test func theSchemaIsThatOfTheConsole() throws {
         let schema = try EventSchema.ofProtocols()
         #expect(
