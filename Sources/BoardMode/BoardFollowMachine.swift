@@ -154,9 +154,7 @@ package struct BoardFollowMachine: Sendable {
         switch request {
         case .post(let group, let draft): post(draft, to: group, tag, &effects)
         case .join(let group, _): startJoin(group, tag, &effects)
-        case .leave(let group):
-            unfollow(nameKey(group), &effects)
-            send(request, tag, &effects)
+        case .leave(let group, _): leave(group, tag, &effects)
         case .groups, .users, .read, .list, .since, .create, .ping, .help, .exit: send(request, tag, &effects)
         case .connect: effects.append(.answer(.alreadyConnected, tag: tag))
         case .unknown, .upgrade: effects.append(.answer(.unknown(""), tag: tag))
@@ -205,11 +203,20 @@ package struct BoardFollowMachine: Sendable {
         transmit(.join(group: entry.place.group, resume: entry.place.secret), entry.tag ?? -1, &effects)
     }
 
-    private mutating func unfollow(_ key: String, _ effects: inout [Effect]) {
-        guard let entry = followed.removeValue(forKey: key) else { return }
-        order.removeAll { $0 == key }
-        memory.forget(entry.place.group)
-        effects.append(.remember)
+    private mutating func leave(_ group: String, _ tag: Int, _ effects: inout [Effect]) {
+        let key = nameKey(group)
+        var secret: ResumeSecret?
+        if let entry = followed.removeValue(forKey: key) {
+            order.removeAll { $0 == key }
+            memory.forget(entry.place.group)
+            effects.append(.remember)
+        } else if dialect == .json, let place = memory.places.first(where: { nameKey($0.group) == key }) {
+            // A place of an earlier run: the server knows it by its secret.
+            secret = place.secret
+            memory.forget(place.group)
+            effects.append(.remember)
+        }
+        send(.leave(group: group, resume: secret), tag, &effects)
     }
 
     private mutating func post(_ draft: BoardDraft, to group: String, _ tag: Int, _ effects: inout [Effect]) {

@@ -13,6 +13,11 @@ package struct BoardJSONRequest: Equatable, Sendable {
 
     package let content: Content
 
+    /// Every `op` there is.
+    package enum Operation: String, Sendable, CaseIterable {
+        case hello, groups, join, leave, post, users, read, list, since, create, ping, help, exit
+    }
+
     package enum Content: Equatable, Sendable {
         /// The opening of a program that never saw text: its name.
         case hello(name: String)
@@ -65,41 +70,44 @@ package struct BoardJSONRequest: Equatable, Sendable {
     }
 
     private static func content(_ operation: String, _ json: JSONObject) throws(BoardRefusal) -> Content {
-        switch operation {
-        case "hello": return .hello(name: try text("name", json))
-        case "groups": return .request(.groups(after: try optionalText("after", json), all: true))
-        case "join":
+        guard let known = Operation(rawValue: operation) else {
+            throw operation.isEmpty
+                ? BoardRefusal(.badRequest, "A request is an object with a string \"op\".")
+                : BoardRefusal(.unknown, "There is no \"op\" called \"\(operation)\".")
+        }
+        switch known {
+        case .hello: return .hello(name: try text("name", json))
+        case .groups: return .request(.groups(after: try optionalText("after", json), all: true))
+        case .join:
             let resume = try optionalText("resume", json)
             // A secret that cannot be one is as good as one that has run out: the answer says `resumed: false`.
             return .request(.join(group: try text("group", json), resume: resume.flatMap { ResumeSecret(hex: $0) }))
-        case "leave": return .request(.leave(group: try text("group", json)))
-        case "post":
+        case .leave:
+            let resume = try optionalText("resume", json)
+            return .request(.leave(group: try text("group", json), resume: resume.flatMap { ResumeSecret(hex: $0) }))
+        case .post:
             return .request(
                 .post(
                     group: try text("group", json),
                     try BoardPostRules.draft(
                         id: try messageID(json), subject: try text("subject", json), text: try text("text", json))))
-        case "users": return .request(.users(group: try text("group", json)))
-        case "read":
+        case .users: return .request(.users(group: try text("group", json)))
+        case .read:
             guard let offset = try optionalInteger("offset", json) else { throw missing("offset") }
             return .request(.read(group: try text("group", json), id: String(offset)))
-        case "list":
+        case .list:
             return .request(.list(group: try text("group", json), before: try optionalInteger("before", json)))
-        case "since": return .request(try since(json))
-        case "create":
+        case .since: return .request(try since(json))
+        case .create:
             let rule = try optionalText("visibility", json)
             if let rule, VisibilityRule(parsing: rule) == nil {
                 throw BoardRefusal(.badRequest, "\"visibility\" is none, all or last:N.")
             }
             return .request(
                 .create(group: try text("group", json), visibility: rule.flatMap { VisibilityRule(parsing: $0) }))
-        case "ping": return .request(.ping)
-        case "help": return .request(.help)
-        case "exit": return .request(.exit)
-        case "":
-            throw BoardRefusal(.badRequest, "A request is an object with a string \"op\".")
-        default:
-            throw BoardRefusal(.unknown, "There is no \"op\" called \"\(operation)\".")
+        case .ping: return .request(.ping)
+        case .help: return .request(.help)
+        case .exit: return .request(.exit)
         }
     }
 

@@ -8,7 +8,8 @@ package enum BoardRequest: Equatable, Sendable {
     /// The groups there are, those after one by its name, or from the first.
     case groups(after: String?, all: Bool)
     case join(group: String, resume: ResumeSecret?)
-    case leave(group: String)
+    /// With the secret of a place, it is given up by who has not joined on this connection too.
+    case leave(group: String, resume: ResumeSecret? = nil)
     case post(group: String, BoardDraft)
     case users(group: String)
     /// `id` as it was typed: the answer to one that is not there repeats it.

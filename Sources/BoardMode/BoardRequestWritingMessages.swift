@@ -47,10 +47,10 @@ extension BoardRequest {
     private func fields(_ json: inout JSONWriter) {
         switch self {
         case .groups(let after, _): if let after { json.member("after", after) }
-        case .join(let group, let resume):
+        case .join(let group, let resume), .leave(let group, let resume):
             json.member("group", group)
             if let resume { json.member("resume", resume.hex) }
-        case .leave(let group), .users(let group): json.member("group", group)
+        case .users(let group): json.member("group", group)
         case .post(let group, let draft):
             json.member("group", group)
             json.member("subject", draft.subject.text)
@@ -85,7 +85,7 @@ extension BoardRequest {
         switch self {
         case .groups: "%groups"
         case .join(let group, _): "%groupjoin \(group)"
-        case .leave(let group): "%groupleave \(group)"
+        case .leave(let group, _): "%groupleave \(group)"
         case .post(let group, let draft): draft.command(to: group)
         case .users(let group): "%groupusers \(group)"
         case .read(let group, let id): "%groupmessage \(group) \(id)"

@@ -128,6 +128,8 @@ package enum BoardChange: Sendable {
     case join(PendingJoin)
     /// A leave: the secret holds no more.
     case forget(ResumeSecret, ConversationID)
+    /// The secret of somebody who is not in the group, where it is that one's: it holds no more.
+    case giveUp(ResumeSecret, of: Nickname, ConversationID)
     case create(name: GroupName, visibility: VisibilityRule)
     /// These secrets are in use.
     case touch([ResumeSecret])
@@ -136,7 +138,7 @@ package enum BoardChange: Sendable {
     package var size: Int {
         switch self {
         case .post(let post): post.draft.text.utf8.count + 256
-        case .join, .forget, .create: 256
+        case .join, .forget, .giveUp, .create: 256
         case .touch(let secrets): 64 + secrets.count * 16
         }
     }
@@ -168,6 +170,8 @@ package enum BoardOutcome: Sendable {
     case idTaken
     case granted(ResumeSecret, firstVisible: Int64, isResumed: Bool)
     case forgotten
+    /// There was no such place to be given up.
+    case noPlace
     case created(Conversation)
     case exists
     case touched
@@ -202,6 +206,11 @@ extension BoardStorage {
                 "DELETE FROM resume WHERE secret = ? AND conversation = ?", .blob(secret.id.bytes),
                 .integer(conversation.row))
             return .forgotten
+        case .giveUp(let secret, let name, let conversation):
+            guard
+                try firstVisible(by: secret, of: name, in: conversation, at: .now(), transaction) != nil
+            else { return .noPlace }
+            return try carryOut(.forget(secret, conversation), in: transaction)
         case .create(let name, let visibility):
             guard try transaction.findConversation(name.key) == nil else { return .exists }
             return .created(try create(name, visibility, in: transaction))
@@ -240,11 +249,9 @@ extension BoardStorage {
         _ join: PendingJoin, in transaction: borrowing Transaction
     ) throws(StoreError) -> BoardOutcome {
         if let secret = join.resume {
-            let rows = try transaction.rows(
-                "SELECT first_visible FROM resume WHERE secret = ? AND conversation = ? AND name = ? AND used >= ?",
-                .blob(secret.id.bytes), .integer(join.conversation.row), .text(join.name.key),
-                .integer(join.time.microseconds - resumeLifetime))
-            if case .integer(let first)? = rows.first?.first {
+            if let first = try firstVisible(
+                by: secret, of: join.name, in: join.conversation, at: join.time, transaction)
+            {
                 try transaction.run(
                     "UPDATE resume SET used = ? WHERE secret = ?", .integer(join.time.microseconds),
                     .blob(secret.id.bytes))
@@ -257,6 +264,19 @@ extension BoardStorage {
             .blob(join.newSecret.id.bytes), .integer(join.conversation.row), .text(join.name.key), .integer(first),
             .integer(join.time.microseconds))
         return .granted(join.newSecret, firstVisible: first, isResumed: false)
+    }
+
+    /// What a place shows; nil where the secret is not one of that name in that conversation, or has run out.
+    private static func firstVisible(
+        by secret: ResumeSecret, of name: Nickname, in conversation: ConversationID, at now: Timestamp,
+        _ transaction: borrowing Transaction
+    ) throws(StoreError) -> Int64? {
+        let rows = try transaction.rows(
+            "SELECT first_visible FROM resume WHERE secret = ? AND conversation = ? AND name = ? AND used >= ?",
+            .blob(secret.id.bytes), .integer(conversation.row), .text(name.key),
+            .integer(now.microseconds - resumeLifetime))
+        guard case .integer(let first)? = rows.first?.first else { return nil }
+        return first
     }
 }
 

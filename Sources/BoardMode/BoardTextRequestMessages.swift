@@ -41,6 +41,9 @@ extension BoardRequest {
     /// Reads the rest of a command; nil where the count of words is wrong.
     private typealias Parser = @Sendable (inout Words) -> BoardRequest?
 
+    /// Every command word.
+    package static var commandWords: [String] { commands.keys.sorted() }
+
     private static let commands: [String: Parser] = [
         "groups": { _ in .groups(after: nil, all: false) },
         "allgroups": { words in

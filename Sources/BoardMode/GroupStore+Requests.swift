@@ -16,9 +16,9 @@ extension GroupStore {
         case .join(let typed, let resume):
             guard let group = table.find(typed) else { return .noSuchGroup(typed) }
             return join(group, resume: resume, name, reply, connection)
-        case .leave(let typed):
+        case .leave(let typed, let resume):
             guard let group = table.find(typed) else { return .noSuchGroup(typed) }
-            return leave(group, name, reply, connection)
+            return leave(group, resume: resume, name, reply, connection)
         case .post(let typed, let draft):
             guard let group = table.find(typed) else { return .noSuchGroup(typed) }
             return post(draft, group, name, reply, connection)
@@ -131,10 +131,14 @@ extension GroupStore {
     }
 
     private func leave(
-        _ group: Int, _ name: Nickname, _ reply: BoardReply, _ connection: Connection
+        _ group: Int, resume: ResumeSecret?, _ name: Nickname, _ reply: BoardReply, _ connection: Connection
     ) -> BoardAnswer? {
         let title = table.groups[group].name.text
-        guard table.leave(connection.id, group) else { return .notMember(group: title, .leave) }
+        guard table.leave(connection.id, group) else {
+            guard let resume else { return .notMember(group: title, .leave) }
+            offer(.giveUp(resume, of: name, groups[group].conversation), group, reply, connection)
+            return nil
+        }
         announceLeave(connection, name, group)
         guard let secret = connection.secrets.removeValue(forKey: group) else { return .left(group: title) }
         // Answered when the secret is void, so that nobody comes back by it after a crash.

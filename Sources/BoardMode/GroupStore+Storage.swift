@@ -92,6 +92,7 @@ extension GroupStore {
             guard let id = queued.origin else { return }
             joinCommitted(queued.group, (secret, firstVisible, isResumed), queued.reply, id)
         case .forgotten: answer(queued, .left(group: table.groups[queued.group].name.text))
+        case .noPlace: answer(queued, .notMember(group: table.groups[queued.group].name.text, .leave))
         case .created(let conversation): created(conversation, queued)
         case .exists:
             guard case .create(let name, _) = queued.change else { return }
@@ -225,7 +226,7 @@ extension GroupStore {
             // Who cannot be kept can still read and be told.
             guard let id = queued.origin else { return }
             joinCommitted(queued.group, nil, queued.reply, id)
-        case .post, .create, .forget:
+        case .post, .create, .forget, .giveUp:
             // The log of the server says which file and why; that is nobody else's business.
             let reason: SafeText = if case .full = error { "its disk is full" } else { "its disk has failed" }
             answer(

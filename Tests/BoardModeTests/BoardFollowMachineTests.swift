@@ -264,6 +264,27 @@ struct BoardFollowMachineTests {
         #expect(machine.linkUp(.json) == [])
     }
 
+    @Test("A leave gives up a place of an earlier run by its secret, once")
+    func leavingFromAway() {
+        var first = inMain()
+        let secret = first.memory.places[0].secret
+        #expect(secret != nil)
+        var machine = Machine(name: Self.alice, memory: first.memory)
+        // Not while nobody can be told.
+        let offline = BoardRefusal(.unknown, "There is no connection to the server; try again when it is back.")
+        #expect(machine.request(.leave(group: "main"), tag: 4) == [.answer(.refused(offline), tag: 4)])
+        #expect(machine.memory == first.memory)
+        _ = machine.linkUp(.json)
+        #expect(
+            machine.request(.leave(group: "Main"), tag: 5) == [
+                .remember, .send(.leave(group: "Main", resume: secret), number: 1),
+            ])
+        #expect(machine.memory.places == [])
+        #expect(machine.request(.leave(group: "Main"), tag: 6) == [.send(.leave(group: "Main"), number: 2)])
+        // Who is in the group needs none.
+        #expect(first.request(.leave(group: "main"), tag: 7).last == .send(.leave(group: "main"), number: 3))
+    }
+
     @Test("A second join is answered here")
     func twice() {
         var machine = inMain()

@@ -85,7 +85,8 @@ struct BoardJSONTests {
             id: Self.message.id, subject: try Subject(validating: "two words"), text: "a\n\u{1B}\"")
         let requests: [BoardRequest] = [
             .groups(after: nil, all: true), .groups(after: "main", all: true), .join(group: "main", resume: nil),
-            .join(group: "main", resume: Self.secret), .leave(group: "main"), .post(group: "main", draft),
+            .join(group: "main", resume: Self.secret), .leave(group: "main"),
+            .leave(group: "main", resume: Self.secret), .post(group: "main", draft),
             .users(group: "main"), .read(group: "main", id: "5"), .list(group: "main", before: nil),
             .list(group: "main", before: 4), .since(group: "main", epoch: Self.epoch, offset: 3, limit: 5),
             .since(group: "main", epoch: nil, offset: -1, limit: nil), .create(group: "den", visibility: .all),
