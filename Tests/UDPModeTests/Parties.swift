@@ -75,7 +75,8 @@ enum Screen {
 
     /// What an original does not say.
     static func isExtra(_ line: String) -> Bool {
-        line.hasPrefix("listening on ") || line.hasPrefix("connected to ") || line.hasSuffix(" joined")
+        line == "the server is being shut down" || line.hasPrefix("listening on ") || line.hasPrefix("connected to ")
+            || line.hasSuffix(" joined")
             || line.hasSuffix(" left") || line.hasPrefix("You -> ") || line.hasPrefix("Group_Message You")
             || line.hasPrefix("Message from ") || line.hasPrefix("Stored message ")
     }
