@@ -116,6 +116,9 @@ let package = Package(
                 "chat",
             ]),
         tests(
+            "PermissionTests",
+            uses: ["Commands", "BoardMode", "UDPMode", "RoomsMode", "Platform", "Wire", "TestSupport", "chat"]),
+        tests(
             "ModesTests", uses: ["Commands", "CLinux", "Platform", "Wire", "TestSupport", "chat"]),
         tests(
             "CommandsTests",

@@ -29,7 +29,7 @@ package struct UCRPRequest: Sendable {
     }
 
     /// What the message of an original program is.
-    package enum Control: Sendable {
+    package enum Control: Sendable, CaseIterable {
         case register
         case leave
 
@@ -64,7 +64,7 @@ package struct UCRPRequest: Sendable {
 
 /// What one of our own clients says in the message of a datagram (UCRP 2): `00 kind id[16] text`.
 package struct UCRPSubmission: Equatable, Sendable {
-    package enum Kind: UInt8, Sendable {
+    package enum Kind: UInt8, Sendable, CaseIterable {
         /// A text for the room. The id is its author's; a retransmission keeps it.
         case message = 1
         /// Binds the datagram's source to the token, keeps paths through address translators open, and is answered by

@@ -19,63 +19,63 @@ extension UDPMessage {
 
 extension UDPMessage.Body {
     init(type: String, payload: JSON) throws(UDPMessageError) {
-        guard let body = try Self.read(type, payload) else { throw .badPayload(type: type) }
+        guard let kind = UDPMessage.Kind(rawValue: type) else { throw .unknownType(type) }
+        guard let body = Self.read(kind, payload) else { throw .badPayload(type: type) }
         self = body
     }
 
-    private static func read(_ type: String, _ payload: JSON) throws(UDPMessageError) -> Self? {
-        switch type {
-        case "registration": return .registration
-        case "registration_confirmation": return .registrationConfirmation
-        case "registration_error": return payload["message"]?.string.map { .registrationError(message: $0) }
-        case "deregistration": return .deregistration
-        case "deregistration_confirmation": return .deregistrationConfirmation
-        case "state_change": return UDPTableEntry.entries(payload).map { .stateChange($0) }
-        case "client_offline": return payload.string.map { .clientOffline(name: $0) }
-        case "client_offline_ack": return payload.string.map { .clientOfflineAck(name: $0) }
-        case "create_group": return payload.string.map { .createGroup($0) }
-        case "create_group_ack": return payload.string.map { .createGroupAck($0) }
-        case "create_group_error": return payload["message"]?.string.map { .createGroupError(message: $0) }
-        case "list_groups": return .listGroups
-        case "list_groups_ack": return strings(payload["groups"]).map { .listGroupsAck($0) }
-        case "join_group": return payload.string.map { .joinGroup($0) }
-        case "join_group_ack": return payload.string.map { .joinGroupAck($0) }
-        case "join_group_error": return payload["message"]?.string.map { .joinGroupError(message: $0) }
-        case "list_members": return payload["group"]?.string.map { .listMembers(group: $0) }
-        case "members_list": return strings(payload["members"]).map { .membersList($0) }
-        case "leave_group": return payload.string.map { .leaveGroup($0) }
-        case "leave_group_ack": return .leaveGroupAck
-        case "group_message":
+    private static func read(_ kind: UDPMessage.Kind, _ payload: JSON) -> Self? {
+        switch kind {
+        case .registration: return .registration
+        case .registrationConfirmation: return .registrationConfirmation
+        case .registrationError: return payload["message"]?.string.map { .registrationError(message: $0) }
+        case .deregistration: return .deregistration
+        case .deregistrationConfirmation: return .deregistrationConfirmation
+        case .stateChange: return UDPTableEntry.entries(payload).map { .stateChange($0) }
+        case .clientOffline: return payload.string.map { .clientOffline(name: $0) }
+        case .clientOfflineAck: return payload.string.map { .clientOfflineAck(name: $0) }
+        case .createGroup: return payload.string.map { .createGroup($0) }
+        case .createGroupAck: return payload.string.map { .createGroupAck($0) }
+        case .createGroupError: return payload["message"]?.string.map { .createGroupError(message: $0) }
+        case .listGroups: return .listGroups
+        case .listGroupsAck: return strings(payload["groups"]).map { .listGroupsAck($0) }
+        case .joinGroup: return payload.string.map { .joinGroup($0) }
+        case .joinGroupAck: return payload.string.map { .joinGroupAck($0) }
+        case .joinGroupError: return payload["message"]?.string.map { .joinGroupError(message: $0) }
+        case .listMembers: return payload["group"]?.string.map { .listMembers(group: $0) }
+        case .membersList: return strings(payload["members"]).map { .membersList($0) }
+        case .leaveGroup: return payload.string.map { .leaveGroup($0) }
+        case .leaveGroupAck: return .leaveGroupAck
+        case .groupMessage:
             guard let text = payload["message"]?.string else { return nil }
             if let group = payload["group"]?.string { return .groupMessage(text: text, group: group) }
             return payload["sender"]?.string.map { .groupRelay(text: text, sender: $0) }
-        case "group_message_ack": return .groupMessageAck(group: payload["group"]?.string)
-        case "message": return payload.string.map { .message(text: $0) }
-        case "message_ack": return payload.string.map { .messageAck(name: $0) }
-        case "ping": return .ping
-        case "pong": return .pong
-        case "table": return .tableRequest
-        case "introduce": return payload.string.map { .introduce(name: $0) }
-        case "introduce_ack": return payload.string.map { .introduceAck(name: $0) }
-        case "store_message", "store_message_ack", "store_message_error", "stored_message", "stored_message_ack":
-            return readStored(type, payload)
-        case "slow_down": return .slowDown
-        case "stopping": return .stopping
-        case "refused": return payload["message"]?.string.map { .refused(message: $0) }
-        default: throw .unknownType(type)
+        case .groupMessageAck: return .groupMessageAck(group: payload["group"]?.string)
+        case .message: return payload.string.map { .message(text: $0) }
+        case .messageAck: return payload.string.map { .messageAck(name: $0) }
+        case .ping: return .ping
+        case .pong: return .pong
+        case .table: return .tableRequest
+        case .introduce: return payload.string.map { .introduce(name: $0) }
+        case .introduceAck: return payload.string.map { .introduceAck(name: $0) }
+        case .storeMessage, .storeMessageAck, .storeMessageError, .storedMessage, .storedMessageAck:
+            return readStored(kind, payload)
+        case .slowDown: return .slowDown
+        case .stopping: return .stopping
+        case .refused: return payload["message"]?.string.map { .refused(message: $0) }
         }
     }
 
-    private static func readStored(_ type: String, _ payload: JSON) -> Self? {
+    private static func readStored(_ kind: UDPMessage.Kind, _ payload: JSON) -> Self? {
         guard let id = payload["id"]?.string.flatMap(MessageID.init(hex:)) else { return nil }
-        switch type {
-        case "store_message_ack": return .storeMessageAck(id: id)
-        case "stored_message_ack": return .storedMessageAck(id: id)
-        case "store_message_error": return payload["message"]?.string.map { .storeMessageError(id: id, message: $0) }
+        switch kind {
+        case .storeMessageAck: return .storeMessageAck(id: id)
+        case .storedMessageAck: return .storedMessageAck(id: id)
+        case .storeMessageError: return payload["message"]?.string.map { .storeMessageError(id: id, message: $0) }
         default: break
         }
         guard let text = payload["text"]?.string else { return nil }
-        if type == "store_message" { return payload["to"]?.string.map { .storeMessage(to: $0, id: id, text: text) } }
+        if kind == .storeMessage { return payload["to"]?.string.map { .storeMessage(to: $0, id: id, text: text) } }
         guard let from = payload["from"]?.string,
             let time = payload["time"]?.string.flatMap(Timestamp.init(rfc3339:))
         else { return nil }

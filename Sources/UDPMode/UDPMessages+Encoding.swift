@@ -19,47 +19,50 @@ extension UDPMessage {
 
 extension UDPMessage.Body {
     /// The value of `type`.
-    package var type: String {
+    package var kind: UDPMessage.Kind {
         switch self {
-        case .registration: "registration"
-        case .registrationConfirmation: "registration_confirmation"
-        case .registrationError: "registration_error"
-        case .deregistration: "deregistration"
-        case .deregistrationConfirmation: "deregistration_confirmation"
-        case .stateChange: "state_change"
-        case .clientOffline: "client_offline"
-        case .clientOfflineAck: "client_offline_ack"
-        case .createGroup: "create_group"
-        case .createGroupAck: "create_group_ack"
-        case .createGroupError: "create_group_error"
-        case .listGroups: "list_groups"
-        case .listGroupsAck: "list_groups_ack"
-        case .joinGroup: "join_group"
-        case .joinGroupAck: "join_group_ack"
-        case .joinGroupError: "join_group_error"
-        case .listMembers: "list_members"
-        case .membersList: "members_list"
-        case .leaveGroup: "leave_group"
-        case .leaveGroupAck: "leave_group_ack"
-        case .groupMessage, .groupRelay: "group_message"
-        case .groupMessageAck: "group_message_ack"
-        case .message: "message"
-        case .messageAck: "message_ack"
-        case .ping: "ping"
-        case .pong: "pong"
-        case .tableRequest: "table"
-        case .introduce: "introduce"
-        case .introduceAck: "introduce_ack"
-        case .storeMessage: "store_message"
-        case .storeMessageAck: "store_message_ack"
-        case .storeMessageError: "store_message_error"
-        case .storedMessage: "stored_message"
-        case .storedMessageAck: "stored_message_ack"
-        case .slowDown: "slow_down"
-        case .stopping: "stopping"
-        case .refused: "refused"
+        case .registration: .registration
+        case .registrationConfirmation: .registrationConfirmation
+        case .registrationError: .registrationError
+        case .deregistration: .deregistration
+        case .deregistrationConfirmation: .deregistrationConfirmation
+        case .stateChange: .stateChange
+        case .clientOffline: .clientOffline
+        case .clientOfflineAck: .clientOfflineAck
+        case .createGroup: .createGroup
+        case .createGroupAck: .createGroupAck
+        case .createGroupError: .createGroupError
+        case .listGroups: .listGroups
+        case .listGroupsAck: .listGroupsAck
+        case .joinGroup: .joinGroup
+        case .joinGroupAck: .joinGroupAck
+        case .joinGroupError: .joinGroupError
+        case .listMembers: .listMembers
+        case .membersList: .membersList
+        case .leaveGroup: .leaveGroup
+        case .leaveGroupAck: .leaveGroupAck
+        case .groupMessage, .groupRelay: .groupMessage
+        case .groupMessageAck: .groupMessageAck
+        case .message: .message
+        case .messageAck: .messageAck
+        case .ping: .ping
+        case .pong: .pong
+        case .tableRequest: .table
+        case .introduce: .introduce
+        case .introduceAck: .introduceAck
+        case .storeMessage: .storeMessage
+        case .storeMessageAck: .storeMessageAck
+        case .storeMessageError: .storeMessageError
+        case .storedMessage: .storedMessage
+        case .storedMessageAck: .storedMessageAck
+        case .slowDown: .slowDown
+        case .stopping: .stopping
+        case .refused: .refused
         }
     }
+
+    /// The value of `type`, as it is written.
+    package var type: String { kind.rawValue }
 
     var payload: JSON {
         switch self {

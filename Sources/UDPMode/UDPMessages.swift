@@ -68,6 +68,47 @@ package struct UDPMessage: Sendable, Equatable {
         /// A request of an end of ours that cannot be granted.
         case refused(message: String)
     }
+
+    /// Every value of `type`.
+    package enum Kind: String, Sendable, CaseIterable {
+        case registration
+        case registrationConfirmation = "registration_confirmation"
+        case registrationError = "registration_error"
+        case deregistration
+        case deregistrationConfirmation = "deregistration_confirmation"
+        case stateChange = "state_change"
+        case clientOffline = "client_offline"
+        case clientOfflineAck = "client_offline_ack"
+        case createGroup = "create_group"
+        case createGroupAck = "create_group_ack"
+        case createGroupError = "create_group_error"
+        case listGroups = "list_groups"
+        case listGroupsAck = "list_groups_ack"
+        case joinGroup = "join_group"
+        case joinGroupAck = "join_group_ack"
+        case joinGroupError = "join_group_error"
+        case listMembers = "list_members"
+        case membersList = "members_list"
+        case leaveGroup = "leave_group"
+        case leaveGroupAck = "leave_group_ack"
+        case groupMessage = "group_message"
+        case groupMessageAck = "group_message_ack"
+        case message
+        case messageAck = "message_ack"
+        case ping
+        case pong
+        case table
+        case introduce
+        case introduceAck = "introduce_ack"
+        case storeMessage = "store_message"
+        case storeMessageAck = "store_message_ack"
+        case storeMessageError = "store_message_error"
+        case storedMessage = "stored_message"
+        case storedMessageAck = "stored_message_ack"
+        case slowDown = "slow_down"
+        case stopping
+        case refused
+    }
 }
 
 /// One client as the server's table lists it.

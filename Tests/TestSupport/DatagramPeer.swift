@@ -76,4 +76,19 @@ package actor DatagramPeer {
             }
         }
     }
+
+    /// Everything that has come already. What the other end sent before something that a third one has seen is among it:
+    /// on loopback a datagram is there when the call that sends it returns.
+    package func arrived() -> [[UInt8]] {
+        var datagrams: [[UInt8]] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if count >= 0 {
+                datagrams.append(Array(buffer[..<count]))
+            } else if chat_errno() != ECONNREFUSED {
+                return datagrams
+            }
+        }
+    }
 }
