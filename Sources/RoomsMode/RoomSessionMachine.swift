@@ -292,7 +292,7 @@ package struct RoomSessionMachine: Sendable {
             case .tooFast, .storage, .shuttingDown, .roomIsFull, .nameInUse:
                 // While one was away these may pass: one's own old place is perhaps still held.
                 if !isFirst { return tryLater(at: now) }
-            case .roomExists, .noSuchRoom, .badName, .tooManyRooms, .notAMember, .notAllowed, .lobbyStays,
+            case .roomExists, .noSuchRoom, .badName, .tooManyRooms, .notAMember, .notAllowed,
                 .unexplained:
                 break
             }

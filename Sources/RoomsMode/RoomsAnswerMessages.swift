@@ -14,7 +14,6 @@ package enum RoomsRefusal: Error, Equatable, Sendable {
     /// The token is not one of a member of that room.
     case notAMember
     case notAllowed
-    case lobbyStays
     case storage
     case shuttingDown
     /// A refusal of a server that gave no reason, or one that this program does not know; its sentence.
@@ -32,7 +31,6 @@ package enum RoomsRefusal: Error, Equatable, Sendable {
         case .tooFast: "too_fast"
         case .notAMember: "not_a_member"
         case .notAllowed: "not_allowed"
-        case .lobbyStays: "lobby_stays"
         case .storage: "storage"
         case .shuttingDown: "shutting_down"
         case .unexplained: "refused"
@@ -51,7 +49,6 @@ package enum RoomsRefusal: Error, Equatable, Sendable {
         case .tooFast: "Too many requests from your address; wait a moment."
         case .notAMember: "Only members of the room may do that; join it first."
         case .notAllowed: "Only the room's host may do that."
-        case .lobbyStays: "The lobby belongs to the server; it has no host."
         case .storage: "The server cannot store anything at the moment; try again later."
         case .shuttingDown: "The server is shutting down; try again in a moment."
         case .unexplained(let sentence): sentence
@@ -70,7 +67,7 @@ package enum RoomsRefusal: Error, Equatable, Sendable {
     package init(code: String?, sentence: String?) {
         let known: [RoomsRefusal] = [
             .roomExists, .noSuchRoom, .nameInUse, .tooManyRooms, .roomIsFull, .tooFast, .notAMember, .notAllowed,
-            .lobbyStays, .storage, .shuttingDown,
+            .storage, .shuttingDown,
         ]
         let shown = sentence.map { SafeText(untrusted: String($0.unicodeScalars.prefix(200))) }
         if let code, let refusal = known.first(where: { $0.code == code }) {

@@ -189,7 +189,7 @@ import Wire
 
     @Test(arguments: [
         RoomsRefusal.roomExists, .noSuchRoom, .nameInUse, .badName("The name is empty."), .tooManyRooms, .roomIsFull,
-        .tooFast, .notAMember, .notAllowed, .lobbyStays, .storage, .shuttingDown,
+        .tooFast, .notAMember, .notAllowed, .storage, .shuttingDown,
     ])
     func everyRefusalComesBack(_ refusal: RoomsRefusal) throws {
         let request = RoomsRequest(room: "den", .join(name: "A", token: nil), isExtended: true)
