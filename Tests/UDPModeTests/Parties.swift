@@ -79,6 +79,8 @@ enum Screen {
             || line.hasSuffix(" joined")
             || line.hasSuffix(" left") || line.hasPrefix("You -> ") || line.hasPrefix("Group_Message You")
             || line.hasPrefix("Message from ") || line.hasPrefix("Stored message ")
+            // A server of ours says so when it ends; the original only falls silent.
+            || line == "the server is being shut down"
     }
 }
 
