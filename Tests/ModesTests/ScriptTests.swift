@@ -30,6 +30,26 @@ struct ScriptTests {
         #expect(!errors.contains("pipe") && !errors.contains("cannot write"), "\(errors)")
     }
 
+    /// The same of the clients, each at a server of its own.
+    @Test(arguments: [
+        ("board serve --port 0 --bind 127.0.0.1 --memory", "board connect 127.0.0.1:PORT --name x --memory"),
+        ("udp serve 0 --bind 127.0.0.1 --memory", "udp join x 127.0.0.1 PORT --memory"),
+        (
+            "rooms serve --tcp-port 0 --udp-port 0 --bind 127.0.0.1 --memory",
+            "rooms join lobby --server 127.0.0.1:PORT --name x --memory"
+        ),
+    ])
+    func aClosedOutputEndsAClientQuietly(served: String, client: String) async throws {
+        let server = try FacedProgram(.json, served.split(separator: " ").map { String($0) })
+        let port = try await server.port()
+        let words = client.split(separator: " ").map { word in
+            word == "PORT" ? "\(port)" : word.hasSuffix(":PORT") ? "\(word.dropLast(4))\(port)" : String(word)
+        }
+        try await aClosedOutputEndsQuietly(words: words.joined(separator: " "))
+        server.signal(SIGTERM)
+        _ = try await server.end()
+    }
+
     /// The bot of the README, as it is printed there: it answers, and ends with its shell.
     @Test func theBotOfTheReadme() async throws {
         let readme = String(decoding: contents(ofProjectFile: "README.md"), as: UTF8.self)
