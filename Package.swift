@@ -57,8 +57,11 @@ let package = Package(
 
         // Tests, what they share, and their tools.
         .target(
-            name: "TestSupport", dependencies: ["CLinux", "Net", "Platform", "Wire"], path: "Tests/TestSupport",
+            name: "PlainSockets", dependencies: ["CLinux", "Platform", "Wire"], path: "Tests/PlainSockets",
             swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["CLinux", "Net", "PlainSockets", "Platform", "Wire"],
+            path: "Tests/TestSupport", swiftSettings: settings),
         .executableTarget(
             name: "relay", dependencies: ["Net", "Platform", "Wire"], path: "Tests/Tools/Relay", swiftSettings: settings
         ),
@@ -73,7 +76,7 @@ let package = Package(
             dependencies: ["P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Terminal", "Delivery", "Wire"],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .target(
-            name: "FaultProxy", dependencies: ["CLinux", "Platform", "Wire"], path: "Tests/FaultProxy",
+            name: "FaultProxy", dependencies: ["CLinux", "PlainSockets", "Platform", "Wire"], path: "Tests/FaultProxy",
             swiftSettings: settings),
         .executableTarget(
             name: "fault-proxy", dependencies: ["CLinux", "FaultProxy", "Platform", "Wire"],
@@ -97,23 +100,28 @@ let package = Package(
         tests(
             "P2PModeTests",
             uses: [
-                "P2PMode", "Console", "Store", "CLinux", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat",
+                "P2PMode", "Console", "Store", "CLinux", "Net", "Platform", "Wire", "Delivery", "PlainSockets",
+                "TestSupport",
+                "chat",
             ]),
         tests(
             "UDPModeTests",
             uses: [
-                "UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "FaultProxy", "TestSupport",
-                "chat",
+                "UDPMode", "Console", "Store", "Net", "Platform", "Wire", "Delivery", "FaultProxy", "PlainSockets",
+                "TestSupport", "chat",
             ]),
         tests("StoreTests", uses: ["Store", "CSQLite", "Platform", "Wire", "Delivery", "TestSupport"]),
         tests(
             "BoardModeTests",
-            uses: ["BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "TestSupport", "chat"]),
+            uses: [
+                "BoardMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "PlainSockets", "TestSupport",
+                "chat",
+            ]),
         tests(
             "RoomsModeTests",
             uses: [
-                "RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "FaultProxy", "TestSupport",
-                "chat",
+                "RoomsMode", "Store", "Console", "Net", "Platform", "Wire", "Delivery", "FaultProxy", "PlainSockets",
+                "TestSupport", "chat",
             ]),
         tests(
             "PermissionTests",

@@ -9,14 +9,17 @@ enum Affinity {
 
     /// Runs `body`, which starts the server, on the first processor that this process may use; afterwards this process
     /// uses the others. With a single one, both share it.
-    static func withServersShare<Result>(_ body: () -> Result) -> Result {
+    static func withServersShare<Result, Failure: Error>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         var allowed = [UInt64](repeating: 0, count: words)
-        guard chat_sched_getaffinity(0, size, &allowed) >= 0, let shares = shares(of: allowed) else { return body() }
+        guard chat_sched_getaffinity(0, size, &allowed) >= 0, let shares = shares(of: allowed) else {
+            return try body()
+        }
         // A child inherits what its parent may use.
         _ = chat_sched_setaffinity(0, size, shares.server)
-        let result = body()
-        for thread in threads() { _ = chat_sched_setaffinity(thread, size, shares.load) }
-        return result
+        defer { for thread in threads() { _ = chat_sched_setaffinity(thread, size, shares.load) } }
+        return try body()
     }
 
     /// The first processor, and the rest; nil where there is only one.

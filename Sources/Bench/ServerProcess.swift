@@ -36,17 +36,18 @@ actor ServerProcess {
             try systemCall("pipe2") { pipe2(&toChild, O_CLOEXEC) }
             try systemCall("pipe2") { pipe2(&fromChild, O_CLOEXEC) }
             let storing = folder.map { ["--data", $0] } ?? ["--memory"]
-            let code = Self.spawn(arguments + storing, input: toChild[0], error: fromChild[1])
-            close(toChild[0])
-            close(fromChild[1])
-            guard case .success(let pid) = code else {
+            defer {
+                close(toChild[0])
+                close(fromChild[1])
+            }
+            do throws(SystemError) {
+                pid = try Self.start(arguments + storing, input: toChild[0], error: fromChild[1])
+            } catch {
                 close(toChild[1])
                 close(fromChild[0])
                 thread.retire()
-                if case .failure(let error) = code { throw error }
-                throw SystemError(call: "posix_spawn", code: EINVAL)
+                throw error
             }
-            self.pid = pid
             let write = toChild[1]
             _ = fcntl(write, F_SETFL, O_NONBLOCK)
             input = write
@@ -62,8 +63,7 @@ actor ServerProcess {
     deinit {
         if !hasEnded {
             kill(pid, SIGKILL)
-            var status: Int32 = 0
-            waitpid(pid, &status, 0)
+            _ = ChildProgram.end(of: pid)
         }
         close(input)
         if let folder { Self.remove(folder) }
@@ -94,26 +94,18 @@ actor ServerProcess {
 
     // MARK: - Starting
 
-    private static func spawn(_ arguments: [String], input: Int32, error: Int32) -> Result<Int32, SystemError> {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, error, 2)
-        let path = "/proc/self/exe"
-        var vector: [UnsafeMutablePointer<CChar>?] = (["chat"] + arguments).map { strdup($0) } + [nil]
-        defer { for case let pointer? in vector { free(pointer) } }
-        var variables: [UnsafeMutablePointer<CChar>?] = []
-        var variable = environ
-        while let pointer = variable.pointee {
-            if strncmp(pointer, "CHAT_", 5) != 0 { variables.append(pointer) }
-            variable += 1
+    private static func start(_ arguments: [String], input: Int32, error: Int32) throws(SystemError) -> Int32 {
+        let nowhere = try systemCall("open") { open("/dev/null", O_WRONLY | O_CLOEXEC) }
+        defer { close(nowhere) }
+        let settings = ChildProgram.Settings {
+            $0.environment = Environment.all.filter { !$0.hasPrefix("CHAT_") }
+            $0.input = input
+            $0.output = nowhere
+            $0.diagnostics = error
         }
-        variables.append(nil)
-        var pid: pid_t = 0
-        let code = Affinity.withServersShare { posix_spawn(&pid, path, &actions, nil, &vector, &variables) }
-        return code == 0 ? .success(pid) : .failure(SystemError(call: "posix_spawn", code: code))
+        return try Affinity.withServersShare { () throws(SystemError) in
+            try ChildProgram.start("/proc/self/exe", name: "chat", arguments, settings)
+        }
     }
 
     private static func makeFolder() throws(SystemError) -> String {

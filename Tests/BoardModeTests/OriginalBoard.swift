@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PlainSockets
 import Platform
 import Wire
 
@@ -148,22 +149,8 @@ actor OriginalBoardServer {
 
     init() throws {
         thread = try WorkerThread(name: "original")
-        listener = try systemCall("socket") {
-            socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                try systemCall("bind") { bind(descriptor, raw, length) }
-                try systemCall("listen") { listen(descriptor, 8) }
-                try systemCall("getsockname") { getsockname(descriptor, raw, &length) }
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
+        listener = try PlainSocket.bound(.stream, isBlocking: true)
+        port = PlainSocket.address(of: listener).port
         stopDescriptor = try systemCall("eventfd") { eventfd(0, Int32(EFD_CLOEXEC)) }
     }
 

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PlainSockets
 import Platform
 import Wire
 
@@ -45,7 +46,7 @@ final class Engine {
         self.weather = weather
         self.mailbox = mailbox
         for route in routes {
-            let descriptor = try PlainSocket.bound(route.transport, to: route.front)
+            let descriptor = try PlainSocket.bound(route.transport == .stream ? .stream : .datagrams, to: route.front)
             let front = PlainSocket.address(of: descriptor)
             var route = route
             if route.target.port == 0 { route.target = SocketAddress(ip: route.target.ip, port: front.port) }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PlainSockets
 import Platform
 import Wire
 

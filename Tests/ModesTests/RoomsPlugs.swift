@@ -82,7 +82,7 @@ enum RoomsPlugs {
     /// At a server that is an original and relays what it likes, under any name.
     private static func enter(_ face: Face, _ word: String) async throws -> [UInt8] {
         let listener = try RawListener()
-        let socket = try RawDatagrams()
+        let socket = try DatagramPeer()
         let program = try FacedProgram(
             face,
             [

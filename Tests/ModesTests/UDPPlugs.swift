@@ -50,13 +50,13 @@ enum UDPPlugs {
         let port = try await program.port()
         // Names, then everything as somebody who is registered.
         for text in HostileText.corpus {
-            let socket = try RawDatagrams()
+            let socket = try DatagramPeer()
             await socket.send(datagram("registration", .null, client(text, socket.port, server: port)), to: port)
             await socket.send(
                 datagram("create_group", .string(text), client(text, socket.port, server: port)), to: port)
             await socket.send(datagram("deregistration", .null, client(text, socket.port, server: port)), to: port)
         }
-        let mallory = try RawDatagrams()
+        let mallory = try DatagramPeer()
         let metadata = client("mallory", mallory.port, server: port)
         await mallory.send(datagram("registration", .null, metadata), to: port)
         for text in HostileText.corpus + HostileText.random(60, seed: 11) {
@@ -70,7 +70,7 @@ enum UDPPlugs {
         }
         for bytes in HostileText.bytes { await mallory.send(bytes, to: port) }
         // Datagrams may be dropped where there are so many; the last one is repeated until it was seen.
-        let last = try RawDatagrams()
+        let last = try DatagramPeer()
         let lastMetadata = client("last", last.port, server: port)
         for attempt in 0..<50 {
             await last.send(datagram("registration", .null, lastMetadata), to: port)
@@ -84,13 +84,13 @@ enum UDPPlugs {
     }
 
     @Sendable private static func join(_ face: Face) async throws -> [UInt8] {
-        let server = try RawDatagrams()
+        let server = try DatagramPeer()
         let program = try FacedProgram(face, ["udp", "join", "victim", "127.0.0.1", "\(server.port)", "--memory"])
         let registration = try JSON(parsing: try await server.receive()[...])
         let port = UInt16(clamping: registration["metadata"]?["client_port"]?.integer ?? 0)
         let own: JSON = ["port": .integer(Int64(server.port))]
         await server.send(datagram("registration_confirmation", .null, own), to: port)
-        let peer = try RawDatagrams()
+        let peer = try DatagramPeer()
         // A table that holds the attacker under an honest name and under every other.
         func table(_ names: [String]) -> [UInt8] {
             var table: JSONObject = ["victim": registration["metadata"] ?? .null]

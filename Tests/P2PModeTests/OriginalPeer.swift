@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PlainSockets
 import Platform
 import TestSupport
 import Wire
@@ -42,20 +43,8 @@ actor OriginalPeer {
             state.0.removeFirst(count)
         }
         id = groups.1.joined(separator: "-")
-        let descriptor = try systemCall("socket") {
-            socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-        listener = descriptor
-        var address = Self.loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                _ = try systemCall("bind") { bind(descriptor, raw, length) }
-                _ = try systemCall("listen") { listen(descriptor, 16) }
-                _ = try systemCall("getsockname") { getsockname(descriptor, raw, &length) }
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
+        listener = try PlainSocket.bound(.stream, isBlocking: true)
+        port = PlainSocket.address(of: listener).port
     }
 
     deinit {
@@ -64,28 +53,7 @@ actor OriginalPeer {
         thread.retire()
     }
 
-    private static func loopback(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
-    }
-
-    func connect(to port: UInt16) throws {
-        let descriptor = try systemCall("socket") {
-            socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-        var address = Self.loopback(port)
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                _ = try systemCall("connect") {
-                    Glibc.connect(descriptor, raw, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-        }
-        connections.append(descriptor)
-    }
+    func connect(to port: UInt16) throws { connections.append(try PlainSocket.connected(to: port)) }
 
     /// Types a line: it goes to every connection there is.
     func say(_ text: String) throws {
@@ -136,7 +104,7 @@ actor OriginalPeer {
         let count = try systemCall("poll") { poll(&descriptors, nfds_t(descriptors.count), wait ? -1 : 0) }
         guard count > 0 else { return false }
         if descriptors[0].revents != 0 {
-            connections.append(try systemCall("accept4") { accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue)) })
+            connections.append(try PlainSocket.accepted(listener))
             return true
         }
         for descriptor in descriptors.dropFirst() where descriptor.revents != 0 {
@@ -188,14 +156,5 @@ actor OriginalPeer {
         Glibc.close(connection)
         connections.removeAll { $0 == connection }
         screen.append("closed")
-    }
-}
-
-extension String {
-    func holds(_ text: String) -> Bool {
-        let wanted = Array(text.utf8)
-        let bytes = Array(utf8)
-        guard bytes.count >= wanted.count else { return false }
-        return (0...bytes.count - wanted.count).contains { bytes[$0..<$0 + wanted.count].elementsEqual(wanted) }
     }
 }

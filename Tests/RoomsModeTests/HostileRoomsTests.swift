@@ -1,5 +1,6 @@
 import Glibc
 import Net
+import PlainSockets
 import Platform
 import TestSupport
 import Testing
@@ -169,26 +170,13 @@ import Wire
 
     /// Connections that send half a header and then nothing.
     private static func halfOpen(_ count: Int, to port: UInt16) throws -> [Int32] {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         // The tests may have been started with room for fewer.
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return try (0..<count).map { _ in
-            let descriptor = try systemCall("socket") {
-                socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            }
-            try withUnsafePointer(to: &address) { pointer in
-                try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                    _ = try systemCall("connect") {
-                        Glibc.connect(descriptor, raw, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
-                }
-            }
+            let descriptor = try PlainSocket.connected(to: port)
             _ = [UInt8](repeating: 1, count: 16).withUnsafeBytes {
                 Glibc.send(descriptor, $0.baseAddress!, 16, Int32(MSG_NOSIGNAL))
             }

@@ -51,40 +51,23 @@ package actor ChildProcess {
         var fromChild: [Int32] = [0, 0]
         try systemCall("pipe2") { pipe2(&toChild, O_CLOEXEC) }
         try systemCall("pipe2") { pipe2(&fromChild, O_CLOEXEC) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawn_file_actions_adddup2(&actions, toChild[0], 0)
-        posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
-        if mergesErrors { posix_spawn_file_actions_adddup2(&actions, fromChild[1], 2) }
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        // The threads that run tests block nearly every signal, which a child would inherit: an alarm would never come.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        var vector: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
-        defer { for case let pointer? in vector { free(pointer) } }
-        var variables: [UnsafeMutablePointer<CChar>?] = (environment ?? []).map { strdup($0) } + [nil]
-        defer { for case let pointer? in variables { free(pointer) } }
-        var started: pid_t = 0
-        let code =
-            if environment == nil {
-                posix_spawn(&started, path, &actions, &attributes, &vector, environ)
-            } else {
-                posix_spawn(&started, path, &actions, &attributes, &vector, &variables)
-            }
+        let settings = ChildProgram.Settings {
+            $0.environment = environment
+            $0.input = toChild[0]
+            $0.output = fromChild[1]
+            if mergesErrors { $0.diagnostics = fromChild[1] }
+        }
+        let started = Result { () throws(SystemError) in try ChildProgram.start(path, arguments, settings) }
         Glibc.close(toChild[0])
         Glibc.close(fromChild[1])
-        guard code == 0 else {
+        switch started {
+        case .success(let pid): self.pid = pid
+        case .failure(let error):
             Glibc.close(toChild[1])
             Glibc.close(fromChild[0])
             thread.retire()
-            throw Failure.cannotStart(SystemError(call: "posix_spawn", code: code))
+            throw Failure.cannotStart(error)
         }
-        pid = started
         input = toChild[1]
         inputPipe = toChild[1]
         output = fromChild[0]
@@ -93,8 +76,7 @@ package actor ChildProcess {
     deinit {
         if status == nil {
             kill(pid, SIGKILL)
-            var status: Int32 = 0
-            waitpid(pid, &status, 0)
+            _ = ChildProgram.end(of: pid)
         }
         if input >= 0 { Glibc.close(input) }
         Glibc.close(output)
@@ -147,12 +129,7 @@ package actor ChildProcess {
     package func line(containing text: String) throws -> String {
         while true {
             let line = try line()
-            // Without Foundation there is no search for a part of a string that is not a regular expression.
-            let bytes = Array(line.utf8)
-            let part = Array(text.utf8)
-            guard bytes.count >= part.count else { continue }
-            for start in 0...(bytes.count - part.count)
-            where bytes[start..<(start + part.count)].elementsEqual(part) { return line }
+            if line.holds(text) { return line }
         }
     }
 
@@ -169,11 +146,7 @@ package actor ChildProcess {
     ///
     /// - Returns: its exit status, or 128 and the number of the signal that ended it.
     package func exitStatus() -> Int32 {
-        if status == nil {
-            var raw: Int32 = 0
-            while waitpid(pid, &raw, 0) == -1 && chat_errno() == EINTR {}
-            status = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
-        }
+        if status == nil { status = ChildProgram.end(of: pid).shellStatus }
         return status!
     }
 

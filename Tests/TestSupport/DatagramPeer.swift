@@ -1,6 +1,8 @@
 import CLinux
 import Glibc
+import PlainSockets
 import Platform
+import Wire
 
 /// A plain blocking UDP socket of 127.0.0.1 on a thread of its own: what stands on the other side in tests, with no code in
 /// common with the loop that is tested.
@@ -8,8 +10,8 @@ package actor DatagramPeer {
     /// What was waited for has not come.
     package struct Silence: Error {}
 
-    /// Seconds after which a wait for a datagram fails: a test that waits in vain must not wait for ever.
-    private static let patience = 30
+    /// Milliseconds after which a wait for a datagram fails: a test that waits in vain must not wait for ever.
+    private static let patience: Int32 = 30_000
 
     private let thread: WorkerThread
     private let descriptor: Int32
@@ -17,25 +19,15 @@ package actor DatagramPeer {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
+    /// The port that the datagram received last came from.
+    package private(set) var lastSender: UInt16?
+
     package init() throws {
         thread = try WorkerThread(name: "datagrams")
-        let opened = try systemCall("socket") {
-            socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-        descriptor = opened
-        var timeout = timeval(tv_sec: Self.patience, tv_usec: 0)
-        setsockopt(opened, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        descriptor = try PlainSocket.bound(.datagrams, isBlocking: true)
         var size: Int32 = 4 << 20
-        setsockopt(opened, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        var address = Self.address(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                try systemCall("bind") { Glibc.bind(opened, raw, length) }
-                return try systemCall("getsockname") { getsockname(opened, raw, &length) }
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        port = PlainSocket.address(of: descriptor).port
     }
 
     deinit {
@@ -43,37 +35,20 @@ package actor DatagramPeer {
         thread.retire()
     }
 
-    private static func address(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return address
-    }
-
     /// Sends a datagram to a port of 127.0.0.1.
     package func send(_ bytes: [UInt8], to port: UInt16) {
-        var address = Self.address(port)
-        _ = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        PlainSocket.send(bytes, to: SocketAddress(ip: .loopbackV4, port: port), through: descriptor)
     }
 
     /// Waits for the next datagram, as a program takes it that reads at most `limit` bytes.
     package func receive(limit: Int = 65_536) throws -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: limit)
         while true {
-            do {
-                let count = try systemCall("recv") { recv(descriptor, &buffer, limit, 0) }
-                return Array(buffer[..<count])
-            } catch  where error.code == ECONNREFUSED {
-                // The ICMP error of an earlier datagram.
-                continue
-            } catch {
-                throw Silence()
+            if let (bytes, source) = PlainSocket.receive(descriptor) {
+                lastSender = source.port
+                return Array(bytes.prefix(limit))
             }
+            var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard try systemCall("poll", { poll(&waited, 1, Self.patience) }) == 1 else { throw Silence() }
         }
     }
 

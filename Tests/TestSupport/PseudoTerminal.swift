@@ -43,42 +43,19 @@ package actor PseudoTerminal {
         var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
         try systemCall("ioctl") { ioctl(opened, UInt(TIOCSWINSZ), &size) }
         master = opened
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        // A session leader without a controlling terminal gets the first one that it opens.
-        posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
-        posix_spawn_file_actions_adddup2(&actions, 0, 1)
-        posix_spawn_file_actions_adddup2(&actions, 0, 2)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        // As a shell starts it: nothing blocked, nothing ignored, whatever was inherited here.
-        var all = sigset_t()
-        sigfillset(&all)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        // The last one is POSIX_SPAWN_SETSID, which Swift does not see.
-        let flags = Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF) | 0x80
-        posix_spawnattr_setflags(&attributes, flags)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var vector: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
-        defer { for case let pointer? in vector { free(pointer) } }
         let inherited = ["PATH", "HOME"].compactMap { key in Environment[key].map { "\(key)=\($0)" } }
-        var variables: [UnsafeMutablePointer<CChar>?] = (environment + inherited).map { strdup($0) } + [nil]
-        defer { for case let pointer? in variables { free(pointer) } }
-        var started: pid_t = 0
-        let code = posix_spawn(&started, path, &actions, &attributes, &vector, &variables)
-        guard code == 0 else { throw SystemError(call: "posix_spawn", code: code) }
-        pid = started
+        pid = try ChildProgram.start(
+            path, arguments,
+            .init {
+                $0.environment = environment + inherited
+                $0.terminal = name
+            })
     }
 
     deinit {
         if status == nil {
             kill(pid, SIGKILL)
-            var raw: Int32 = 0
-            waitpid(pid, &raw, 0)
+            _ = ChildProgram.end(of: pid)
         }
         close(master)
         thread.retire()
@@ -138,11 +115,7 @@ package actor PseudoTerminal {
     /// signal that ended it.
     package func exitStatus() -> Int32 {
         while readOnce(milliseconds: -1) {}
-        if status == nil {
-            var raw: Int32 = 0
-            while waitpid(pid, &raw, 0) == -1 && chat_errno() == EINTR {}
-            status = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
-        }
+        if status == nil { status = ChildProgram.end(of: pid).shellStatus }
         return status!
     }
 

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PlainSockets
 package import Platform
 
 /// A peer that is a plain blocking socket on a thread of its own: what stands on the other side in tests, with no code in
@@ -38,25 +39,7 @@ package actor RawPeer {
     }
 
     private func open(_ port: UInt16, _ receiveBuffer: Int32?) throws {
-        descriptor = try systemCall("socket") {
-            socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-        if var size = receiveBuffer {
-            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        }
-        var one: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        try withUnsafePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                _ = try systemCall("connect") {
-                    Glibc.connect(descriptor, raw, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-        }
+        descriptor = try PlainSocket.connected(to: port, receiveBuffer: receiveBuffer)
     }
 
     /// Sends all bytes; with `pieces`, that many bytes a call.
@@ -100,7 +83,7 @@ package actor RawPeer {
     package func receive(until text: String) throws -> String {
         let mark = Array(text.utf8)
         while true {
-            if let end = Self.end(of: mark, in: received) {
+            if let end = received.end(of: mark) {
                 let result = String(decoding: received[..<end], as: UTF8.self)
                 received.removeFirst(end)
                 return result
@@ -147,13 +130,5 @@ package actor RawPeer {
         var buffer = [UInt8](repeating: 0, count: limit)
         let count = try systemCall("recv") { recv(descriptor, &buffer, limit, 0) }
         return Array(buffer[..<count])
-    }
-
-    private static func end(of mark: [UInt8], in bytes: [UInt8]) -> Int? {
-        guard !mark.isEmpty, bytes.count >= mark.count else { return nil }
-        for start in 0...(bytes.count - mark.count) where bytes[start..<(start + mark.count)].elementsEqual(mark) {
-            return start + mark.count
-        }
-        return nil
     }
 }

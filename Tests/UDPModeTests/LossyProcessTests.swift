@@ -270,23 +270,14 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
         try await alice.shows("Welcome, You are registered.", "Client table updated.")
         var random = SplitMix64(seed: 3)
         let seeds = try UDPMessageTests.everything.map { try $0.encoded() }
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        defer { close(descriptor) }
+        let stranger = try DatagramPeer()
         for target in [server.port, port] {
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = target.bigEndian
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
             for _ in 0..<2_000 {
                 var bytes = seeds.randomElement(using: &random)!
                 for _ in 0..<Int.random(in: 0...5, using: &random) where !bytes.isEmpty {
                     bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
                 }
-                _ = withUnsafePointer(to: &address) {
-                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(descriptor, bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
-                }
+                await stranger.send(bytes, to: target)
             }
         }
         try await alice.type("send alice still alive")

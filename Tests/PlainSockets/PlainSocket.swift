@@ -1,21 +1,32 @@
 import CLinux
 import Glibc
-import Platform
-import Wire
+package import Platform
+package import Wire
 
-/// IPv4 sockets of the C library, which is all that a test on loopback needs.
-enum PlainSocket {
-    static func bound(_ transport: FaultProxy.Route.Transport, to address: SocketAddress) throws -> Int32 {
-        let isStream = if case .stream = transport { true } else { false }
-        let type = isStream ? SOCK_STREAM : SOCK_DGRAM
-        let descriptor = try systemCall("socket") { socket(AF_INET, Int32(type.rawValue) | flags, 0) }
-        if isStream { set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
+/// IPv4 sockets of the C library, which is all that a test on loopback needs: no code in common with the loop that is
+/// tested.
+package enum PlainSocket {
+    package enum Transport: Sendable { case stream, datagrams }
+
+    private static func opened(_ transport: Transport, isBlocking: Bool) throws(SystemError) -> Int32 {
+        let type = transport == .stream ? SOCK_STREAM : SOCK_DGRAM
+        let flags = SOCK_CLOEXEC.rawValue | (isBlocking ? 0 : SOCK_NONBLOCK.rawValue)
+        return try systemCall("socket") { socket(AF_INET, Int32(type.rawValue | flags), 0) }
+    }
+
+    /// A socket for datagrams, or one that listens; port 0 takes any.
+    package static func bound(
+        _ transport: Transport, to address: SocketAddress = SocketAddress(ip: .loopbackV4, port: 0),
+        isBlocking: Bool = false
+    ) throws(SystemError) -> Int32 {
+        let descriptor = try opened(transport, isBlocking: isBlocking)
+        if transport == .stream { set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
         var system = systemAddress(address)
         do {
-            _ = try withAddress(&system) { pointer, length in
+            _ = try withAddress(&system) { pointer, length throws(SystemError) in
                 try systemCall("bind") { bind(descriptor, pointer, length) }
             }
-            if isStream { try systemCall("listen") { listen(descriptor, 1_024) } }
+            if transport == .stream { try systemCall("listen") { listen(descriptor, 1_024) } }
         } catch {
             close(descriptor)
             throw error
@@ -23,10 +34,31 @@ enum PlainSocket {
         return descriptor
     }
 
+    /// Connects to a port of 127.0.0.1 and blocks.
+    package static func connected(to port: UInt16, receiveBuffer: Int32? = nil) throws(SystemError) -> Int32 {
+        let descriptor = try opened(.stream, isBlocking: true)
+        if let receiveBuffer { set(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
+        set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        var system = systemAddress(SocketAddress(ip: .loopbackV4, port: port))
+        do {
+            _ = try withAddress(&system) { pointer, length throws(SystemError) in
+                try systemCall("connect") { connect(descriptor, pointer, length) }
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    /// Takes a connection that has come; it blocks.
+    package static func accepted(_ listener: Int32) throws(SystemError) -> Int32 {
+        try systemCall("accept4") { accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue)) }
+    }
+
     /// Begins a connection; what is written before it stands waits for `POLLOUT`.
-    static func dialled(_ target: SocketAddress, from source: IPAddress?) -> Int32? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | flags, 0)
-        guard descriptor >= 0 else { return nil }
+    package static func dialled(_ target: SocketAddress, from source: IPAddress?) -> Int32? {
+        guard let descriptor = try? opened(.stream, isBlocking: false) else { return nil }
         prepare(descriptor)
         if let source {
             var system = systemAddress(SocketAddress(ip: source, port: 0))
@@ -40,20 +72,20 @@ enum PlainSocket {
         return descriptor
     }
 
-    static func prepare(_ descriptor: Int32) {
+    package static func prepare(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
     /// Closes so that the other end sees a reset.
-    static func reset(_ descriptor: Int32) {
+    package static func reset(_ descriptor: Int32) {
         var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
         close(descriptor)
     }
 
-    static func address(of descriptor: Int32) -> SocketAddress {
+    package static func address(of descriptor: Int32) -> SocketAddress {
         var system = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         _ = withUnsafeMutableBytes(of: &system) { raw in
@@ -62,7 +94,8 @@ enum PlainSocket {
         return socketAddress(system)
     }
 
-    static func receive(_ descriptor: Int32) -> ([UInt8], SocketAddress)? {
+    /// The next datagram and where it comes from; nil where none is there.
+    package static func receive(_ descriptor: Int32) -> ([UInt8], SocketAddress)? {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         var system = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -79,12 +112,10 @@ enum PlainSocket {
         }
     }
 
-    static func send(_ bytes: [UInt8], to address: SocketAddress, through descriptor: Int32) {
+    package static func send(_ bytes: [UInt8], to address: SocketAddress, through descriptor: Int32) {
         var system = systemAddress(address)
         _ = withAddress(&system) { sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
     }
-
-    private static let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
 
     private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
