@@ -45,7 +45,7 @@ final class BoardLink {
     private var socket: SocketID?
     private var dialToken = 0
     private var backoff = Backoff(initial: firstRetry, maximum: longestRetry)
-    private var random = SystemRandomNumberGenerator()
+    private var random = SystemRandomness()
     /// Why the connection is being closed, where that is known better than by the hub.
     private var reason: SafeText?
     /// When a session was lost last; nil before the first.

@@ -81,7 +81,7 @@ package enum BoardStorage {
         _ name: GroupName, _ visibility: VisibilityRule, epoch: Epoch? = nil, nextOffset: Int64 = 0,
         in transaction: borrowing Transaction
     ) throws(StoreError) -> Conversation {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SystemRandomness()
         let conversation = try transaction.createConversation(
             name.key, epoch: epoch ?? .random(using: &generator), nextOffset: nextOffset)
         try transaction.run(

@@ -72,7 +72,7 @@ extension GroupStore {
         let title = table.groups[group].name.text
         guard !table.isMember(connection.id, of: group) else { return .alreadyMember(group: title) }
         if connection.machine.dialect == .json {
-            var generator = SystemRandomNumberGenerator()
+            var generator = SystemRandomness()
             let join = PendingJoin(
                 conversation: groups[group].conversation, name: name, visibility: table.groups[group].visibility,
                 resume: resume, newSecret: ResumeSecret(.random(using: &generator)), time: .now())
@@ -249,7 +249,7 @@ extension MessageID {
     /// An id for a post whose author could not make one: the time in front, so that ids of one hour lie together in the
     /// index of the log, and 80 random bits.
     static func timeOrdered(at time: Timestamp) -> MessageID {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SystemRandomness()
         return timeOrdered(at: time, using: &generator)
     }
 

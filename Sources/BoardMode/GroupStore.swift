@@ -122,7 +122,7 @@ package actor GroupStore {
     /// True after a commit has failed, until one succeeds.
     var storageFails = false
     /// Where ids come from for posts whose authors make none.
-    var randomness = BufferedRandomness()
+    var randomness = SystemRandomness()
 
     /// Set once: nothing new is taken.
     var isEnding = false

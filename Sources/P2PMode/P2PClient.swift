@@ -90,7 +90,7 @@ final class P2PClient: MeshView {
             await complain("The terminal cannot be used: \(error.message).", common)
             return .internalError
         }
-        var random = SystemRandomNumberGenerator()
+        var random = SystemRandomness()
         let client = P2PClient(
             console: console, isInteractive: settings.hasEditor, peerCount: options.peers.count, common: common)
         let configuration = MeshMachine.Configuration(

@@ -1,5 +1,6 @@
 import Delivery
 import Net
+import Platform
 import Store
 import Wire
 
@@ -103,7 +104,7 @@ extension RoomManager {
     private func enter(
         _ request: RoomsRequest, named name: String, returningWith token: RoomToken?, _ connection: Connection
     ) {
-        var system = SystemRandomNumberGenerator()
+        var system = SystemRandomness()
         let fresh = RoomRules.Fresh(
             token: .random(using: &system), epoch: .random(using: &system), now: outbound.now, wall: options.clock())
         var effects: [RoomRules.Effect] = []

@@ -175,7 +175,7 @@ package actor RoomManager {
         rules = RoomRules(
             policy: options.hostLeave, limitsRate: options.limitsRate,
             firstRoster: UInt64(clamping: wall.microseconds))
-        var system = SystemRandomNumberGenerator()
+        var system = SystemRandomness()
         ids = SplitMix64(seed: system.next())
         stored = rooms
     }

@@ -25,7 +25,7 @@ extension RoomsClient {
             becameReady()
         case .message(let message, let isCaughtUp): show(message, isCaughtUp: isCaughtUp)
         case .plainMessage(let sender, let text):
-            var random = SystemRandomNumberGenerator()
+            var random = SystemRandomness()
             show(
                 ChatMessage(
                     id: MessageID.random(using: &random).hex, sender: displayName(sender), senderKey: nameKey(sender),

@@ -130,7 +130,7 @@ actor RoomsClient {
             return .internalError
         }
         place = await file?.read()
-        var random = SystemRandomNumberGenerator()
+        var random = SystemRandomness()
         machine = RoomSessionMachine(
             room: options.room, name: name, creates: options.creates, membership: place,
             context: min(options.history ?? (isInteractive ? Self.context : 0), RoomsQueryMachine.pageMessages),
@@ -362,7 +362,7 @@ actor RoomsClient {
     }
 
     private func say(_ text: String) {
-        var random = SystemRandomNumberGenerator()
+        var random = SystemRandomness()
         let id = MessageID.random(using: &random)
         show(own: text, id)
         do throws(RoomSessionMachine.TextError) {

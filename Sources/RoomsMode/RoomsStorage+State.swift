@@ -1,4 +1,5 @@
 import Delivery
+import Platform
 import Store
 import Wire
 
@@ -37,7 +38,7 @@ extension RoomsStorage {
             var summary = ImportSummary()
             var known = try readRooms(in: transaction)
             var tokens = Set(known.flatMap { $0.members.map(\.token) })
-            var generator = SystemRandomNumberGenerator()
+            var generator = SystemRandomness()
             for room in file.rooms {
                 let index: Int
                 let isNew: Bool

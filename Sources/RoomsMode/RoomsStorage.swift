@@ -1,4 +1,5 @@
 package import Delivery
+import Platform
 package import Store
 package import Wire
 
@@ -69,7 +70,7 @@ package enum RoomsStorage {
     ) async throws(StoreError) -> [StoredRoom] {
         try await store.write { (transaction) throws(StoreError) in
             if let lobby, try transaction.findConversation(lobby.text) == nil {
-                var generator = SystemRandomNumberGenerator()
+                var generator = SystemRandomness()
                 _ = try create(
                     lobby.text, createdAt: now, epoch: .random(using: &generator), nextOffset: 0, in: transaction)
             }

@@ -1,5 +1,6 @@
 import CSQLite
 package import Delivery
+import Platform
 package import Wire
 
 /// What can be read and written between the beginning of a transaction and its commit. Handed to the closure of
@@ -15,7 +16,7 @@ package struct Transaction: ~Copyable {
     /// The conversation of that name, which is created where there is none.
     package func conversation(_ name: String) throws(StoreError) -> Conversation {
         if let found = try findConversation(name) { return found }
-        var generator = SystemRandomNumberGenerator()
+        var generator = SystemRandomness()
         return try createConversation(name, epoch: .random(using: &generator), nextOffset: 0)
     }
 

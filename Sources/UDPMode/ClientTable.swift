@@ -49,7 +49,7 @@ package actor ClientTable {
             port: port, socketCount: sockets.count, mailboxes: mailboxes, limitsRates: limitsRates, at: outbound.now,
             wall: .now(),
             random: {
-                var generator = SystemRandomNumberGenerator()
+                var generator = SystemRandomness()
                 return generator.next()
             })
         self.outbound = outbound

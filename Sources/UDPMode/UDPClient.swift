@@ -145,7 +145,7 @@ actor UDPClient {
 
     private func start(_ server: SocketAddress, _ own: IPAddress, _ port: UInt16) {
         self.server = server
-        var generator = SystemRandomNumberGenerator()
+        var generator = SystemRandomness()
         let settings = UDPClientMachine.Settings(
             name: options.name.text, server: server, clientIP: own, clientPort: port, run: generator.next(),
             secret: secrets?.secret(of: options.name, at: server), keepsSecret: secrets != nil,
@@ -153,7 +153,7 @@ actor UDPClient {
         machine = UDPClientMachine(
             settings, at: outbound.now, wall: .now(),
             random: {
-                var generator = SystemRandomNumberGenerator()
+                var generator = SystemRandomness()
                 return generator.next()
             })
         console.show(.listening(host: "\(own)", port: port))

@@ -65,7 +65,7 @@ enum BenchPlugs {
     @Sendable private static func udp(_ face: Face) async throws -> [UInt8] {
         var bytes: [UInt8] = []
         for text in texts {
-            let server = try RawDatagrams()
+            let server = try DatagramPeer()
             let program = try run(face, ["udp", "--server", "127.0.0.1:\(server.port)"])
             let registration = try JSON(parsing: try await server.receive()[...])
             let port = UInt16(clamping: registration["metadata"]?["client_port"]?.integer ?? 0)

@@ -21,7 +21,7 @@ enum HostileRooms {
     /// Lets somebody in, and says everything hostile as a member, as the server, and as its refusal.
     static func enter(_ face: Face, _ word: String) async throws -> [UInt8] {
         let listener = try RawListener()
-        let socket = try RawDatagrams()
+        let socket = try DatagramPeer()
         let program = try start(face, word, listener, socket.port)
         try await answer(listener) { _ in
             [
