@@ -59,7 +59,9 @@ package enum RoomsRefusal: Error, Equatable, Sendable {
     package var attributed: SafeText {
         switch self {
         case .badName(let sentence), .unexplained(let sentence): "server: \(sentence)"
-        default: message
+        case .roomExists, .noSuchRoom, .nameInUse, .tooManyRooms, .roomIsFull, .tooFast, .notAMember, .notAllowed,
+            .storage, .shuttingDown:
+            message
         }
     }
 
