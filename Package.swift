@@ -81,7 +81,7 @@ let package = Package(
         .executableTarget(
             name: "fault-proxy", dependencies: ["CLinux", "FaultProxy", "Platform", "Wire"],
             path: "Tests/Tools/FaultProxy", swiftSettings: settings),
-        tests("FaultTests", uses: ["FaultProxy", "TestSupport", "Wire", "chat"]),
+        tests("FaultTests", uses: ["FaultProxy", "Platform", "TestSupport", "Wire", "chat"]),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport", "Wire"], exclude: ["found.txt"],
             swiftSettings: settings),

@@ -19,6 +19,8 @@ final class Engine {
     /// A client of a datagram route in the eyes of the target.
     private struct Visitor {
         let door: Int
+        /// Who it is, for `cut`.
+        let owner: Int
         let address: SocketAddress
         let descriptor: Int32
     }
@@ -198,12 +200,13 @@ final class Engine {
     private func receive(at index: Int) {
         let route = doors[index].route
         while let (bytes, source) = PlainSocket.receive(doors[index].descriptor) {
-            guard !isApart(route) else { continue }
+            let caller = caller(of: bytes, route)
+            guard !isApart(caller, route.callee) else { continue }
             if let rewrite = route.rewrite {
                 // Who is answered is whoever the datagram names, so it may come from the front itself.
-                guard let bytes = rewrite(bytes, { self.port(of: $0, index) }) else { continue }
+                guard let bytes = rewrite(bytes, { self.port(of: $0, caller, index) }) else { continue }
                 fly(bytes, to: route.target, through: doors[index].descriptor)
-            } else if let visitor = visitor(index, source) {
+            } else if let visitor = visitor(index, caller, source) {
                 fly(bytes, to: route.target, through: visitor.descriptor)
             }
         }
@@ -212,42 +215,51 @@ final class Engine {
     private func receive(for visitor: Visitor) {
         let door = doors[visitor.door]
         while let (bytes, source) = PlainSocket.receive(visitor.descriptor) {
-            guard !isApart(door.route) else { continue }
+            let isFromTarget = source == door.route.target
+            let sender = isFromTarget ? door.route.callee : caller(of: bytes, door.route)
+            guard !isApart(sender, visitor.owner) else { continue }
             var passed: [UInt8]? = bytes
-            if let rewrite = door.route.rewrite { passed = rewrite(bytes, { self.port(of: $0, visitor.door) }) }
+            if let rewrite = door.route.rewrite {
+                passed = rewrite(bytes, { self.port(of: $0, sender, visitor.door) })
+            }
             guard let passed else { continue }
             // What comes from the target seems to come from where the caller believes the target to be.
-            fly(
-                passed, to: visitor.address, through: source == door.route.target ? door.descriptor : visitor.descriptor
-            )
+            fly(passed, to: visitor.address, through: isFromTarget ? door.descriptor : visitor.descriptor)
         }
     }
 
-    /// Whether the ends of a route are apart; what was to pass counts as lost.
-    private func isApart(_ route: FaultProxy.Route) -> Bool {
-        guard apart.contains(FaultProxy.Pair(route.caller, route.callee)) else { return false }
+    private func caller(of bytes: [UInt8], _ route: FaultProxy.Route) -> Int {
+        route.identify?(bytes) ?? route.caller
+    }
+
+    /// Whether two ends are apart; what was to pass counts as lost.
+    private func isApart(_ one: Int, _ other: Int) -> Bool {
+        guard apart.contains(FaultProxy.Pair(one, other)) else { return false }
         account.lost += 1
         return true
     }
 
-    private func visitor(_ index: Int, _ address: SocketAddress) -> Visitor? {
+    private func visitor(_ index: Int, _ owner: Int, _ address: SocketAddress) -> Visitor? {
         if let known = visitors.first(where: { $0.door == index && $0.address == address }) { return known }
         guard
             let descriptor = try? PlainSocket.bound(
                 .datagrams, to: SocketAddress(ip: doors[index].route.source ?? .loopbackV4, port: 0))
         else { return nil }
-        visitors.append(Visitor(door: index, address: address, descriptor: descriptor))
+        visitors.append(Visitor(door: index, owner: owner, address: address, descriptor: descriptor))
         return visitors.last
     }
 
     /// The port that stands for a program's.
-    private func port(of program: UInt16, _ index: Int) -> UInt16? {
-        visitor(index, SocketAddress(ip: .loopbackV4, port: program)).map {
+    private func port(of program: UInt16, _ owner: Int, _ index: Int) -> UInt16? {
+        visitor(index, owner, SocketAddress(ip: .loopbackV4, port: program)).map {
             PlainSocket.address(of: $0.descriptor).port
         }
     }
 
     private func forgetCallers() {
+        // What is under way through their sockets goes with them.
+        let gone = Set(visitors.map(\.descriptor))
+        flying.removeAll { gone.contains($0.descriptor) }
         for visitor in visitors { close(visitor.descriptor) }
         visitors = []
     }

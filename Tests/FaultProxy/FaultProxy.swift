@@ -23,7 +23,8 @@ package final class FaultProxy: Sendable {
         /// Who is behind the front and who behind the target, for `cut`.
         package var caller: Int
         package var callee: Int
-        /// Reads from the first bytes of a connection who the caller is, where any may come to this front.
+        /// Reads from the first bytes of a connection, or from a datagram, who the caller is, where any may come to this
+        /// front.
         package var identify: (@Sendable ([UInt8]) -> Int?)?
         /// Datagrams that name a port at which their sender is answered: the same datagram with the port that stands for
         /// that one here; nil for one that is not passed on.

@@ -13,8 +13,8 @@ import Wire
         let folder = TemporaryFolder()
         let schedule = Schedule(
             seed: seed, speakers: Array(1...Self.clients), mortals: [0, 0, 1, 2],
-            splits: [[[0], [1]], [[0], [2, 3]], [[0], [1, 2, 3]]], count: 60, isStream: true)
-        let journal = Journal()
+            splits: [[[0], [1]], [[0], [2, 3]], [[0], [1, 2, 3]]], count: 60, network: .streams)
+        let journal = Journal(schedule)
         // The port on which the server comes back is the one it had: a proxy's door of the same number on another address.
         let doorway = try FaultProxy(
             seed: seed,
@@ -44,7 +44,7 @@ import Wire
                 ],
                 journal)
         }
-        var run = Run(proxy, [server] + clients, journal, greeting: ["%groupjoin main"]) { "%grouppost main s \($0)" }
+        var run = Run(proxy, [server] + clients, journal, greeting: ["%groupjoin main"]) { "%grouppost main s \($2)" }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for participant in [server] + clients { group.addTask { await participant.follow() } }
             for who in 0...Self.clients { try await run.start(who) }
@@ -86,7 +86,7 @@ import Wire
     /// Whoever was killed before the server had its join is no member; whoever is not connected is told to try again.
     private static func join(_ client: Participant, _ journal: Journal) async {
         let life = await client.life
-        while true {
+        while await !journal.isStuck {
             let count = await journal.records[life]?.answers.count ?? 0
             await client.type("%groupjoin main")
             await journal.wait { ($0[life]?.answers.count ?? 0) > count || $0[life]?.hasEnded == true }

@@ -1,4 +1,6 @@
 import Glibc
+import Platform
+import Testing
 import Wire
 
 /// What the processes of one run were told and what they showed, as they told it themselves on standard output.
@@ -29,10 +31,15 @@ actor Journal {
         var hasEnded = false
         /// What commands were answered.
         var answers: [String] = []
+        /// Offsets that it was told are lost.
+        var gaps: [ClosedRange<Int64>] = []
         /// Lines that were no JSON object.
         var strays: [String] = []
 
         func state(ofText text: String) -> String? { own.first { $0.value == text }.flatMap { states[$0.key] } }
+
+        /// What became of each of one's own is known.
+        var isSettled: Bool { own.keys.allSatisfy { states[$0] != nil && states[$0] != "sent" } }
 
         func shows(_ text: String) -> Bool { shown.contains { $0.text == text } }
     }
@@ -44,6 +51,15 @@ actor Journal {
     private var waiters: [(id: Int, holds: @Sendable ([Life: Record]) -> Bool, go: CheckedContinuation<Void, Never>)] =
         []
     private var nextWaiter = 0
+    private let schedule: String
+    private var lastNews = MonotonicTime.now()
+    /// Somebody has waited in vain, and nobody waits any more.
+    private(set) var isStuck = false
+
+    /// Silence after which what is waited for will not come: longer than anything in the program waits to try again.
+    private static let patience: Duration = .seconds(100)
+
+    init(_ schedule: Schedule) { self.schedule = "\(schedule)" }
 
     func trace(_ step: Schedule.Step) {
         Self.trace("-- \(step)")
@@ -55,10 +71,14 @@ actor Journal {
         fflush(nil)
     }
 
-    func begin(_ life: Life) { records[life] = Record() }
+    func begin(_ life: Life) {
+        lastNews = .now()
+        records[life] = Record()
+    }
 
     func note(_ line: String, _ life: Life) {
         defer { wake() }
+        lastNews = .now()
         Self.trace("\(life.who).\(life.number) \(line)")
         guard let event = try? JSON(parsing: Array(line.utf8)[...]), case .object = event else {
             records[life, default: Record()].strays.append(line)
@@ -73,6 +93,10 @@ actor Journal {
                 Shown(
                     id: id, sender: event["sender"]?.string ?? "", text: event["text"]?.string ?? "",
                     offset: event["offset"]?.integer))
+        case "gap":
+            if let from = event["from"]?.integer, let to = event["to"]?.integer, from <= to {
+                records[life]?.gaps.append(from...to)
+            }
         case "answer": records[life]?.answers += event["lines"]?.array?.compactMap(\.string) ?? []
         case "error": records[life]?.answers.append(event["text"]?.string ?? "")
         case "delivery":
@@ -85,17 +109,43 @@ actor Journal {
     }
 
     func end(_ life: Life) {
+        lastNews = .now()
         records[life]?.hasEnded = true
         Self.trace("\(life.who).\(life.number) has ended")
         wake()
     }
 
-    /// Waits until the records are as wanted: each event is looked at, nothing is timed.
+    /// Waits until the records are as wanted: each event is looked at. Where everybody has fallen silent and it is still
+    /// not so, that is recorded, and nobody waits any more.
     func wait(until holds: @escaping @Sendable ([Life: Record]) -> Bool) async {
-        if holds(records) { return }
+        if isStuck || holds(records) { return }
         nextWaiter += 1
         let id = nextWaiter
+        let watch = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(5))
+                giveUpIfSilent()
+            }
+        }
         await withCheckedContinuation { waiters.append((id, holds, $0)) }
+        watch.cancel()
+    }
+
+    private func giveUpIfSilent() {
+        guard !isStuck, !waiters.isEmpty, .now() - lastNews > Self.patience else { return }
+        isStuck = true
+        Issue.record("What was waited for has not come.\n\(schedule)\n\(summary)")
+        for waiter in waiters { waiter.go.resume() }
+        waiters = []
+    }
+
+    /// What is not settled, for a reader of the failure.
+    private var summary: String {
+        records.sorted { ($0.key.who, $0.key.number) < ($1.key.who, $1.key.number) }.map { life, record in
+            let open = record.own.filter { record.states[$0.key].map { $0 == "sent" } ?? true }.values.sorted()
+            return "\(life.who).\(life.number) ended \(record.hasEnded), shown \(record.shown.count), "
+                + "own \(record.own.count), open \(open), last answer \(record.answers.last ?? "-")"
+        }.joined(separator: "\n")
     }
 
     private func wake() {

@@ -12,8 +12,8 @@ import Wire
         signal(SIGPIPE, SIG_IGN)
         let schedule = Schedule(
             seed: seed, speakers: Array(0..<Self.count), mortals: [1, 2],
-            splits: [[[0, 1], [2, 3]], [[0], [1, 2, 3]], [[0, 2], [1], [3]]], count: 60, isStream: true)
-        let journal = Journal()
+            splits: [[[0, 1], [2, 3]], [[0], [1, 2, 3]], [[0, 2], [1], [3]]], count: 60, network: .streams)
+        let journal = Journal(schedule)
         // Everybody listens on 127.0.0.1 and is reached on 127.0.0.9, from where the proxy comes as well: each peer learns
         // only addresses of the proxy. Who calls is read from the greeting, which names the caller's port.
         let ports = Ports()

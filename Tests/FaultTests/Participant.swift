@@ -33,7 +33,7 @@ actor Participant {
 
     /// Starts it; it may take several attempts while what it needs is not there.
     func start() async throws {
-        while child == nil {
+        while child == nil, await !journal.isStuck {
             life = Journal.Life(who: who, number: life.number + 1)
             let child = try ChildProcess(ChildProcess.product("chat"), arguments)
             self.child = child
@@ -47,6 +47,16 @@ actor Participant {
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
+    }
+
+    /// It has ended by itself.
+    var hasEnded: Bool {
+        get async { await journal.records[life]?.hasEnded == true }
+    }
+
+    func startAgain() async throws {
+        child = nil
+        try await start()
     }
 
     func type(_ line: String) { child?.post(line + "\n") }
@@ -68,6 +78,7 @@ actor Participant {
         if let signal { child.send(signal) } else { child.post("/quit\n") }
         let life = life
         await journal.wait { $0[life]?.hasEnded == true }
+        if await journal.isStuck { child.send(SIGKILL) }
         return await child.exitStatus()
     }
 }

@@ -14,15 +14,15 @@ struct Run {
     let proxy: FaultProxy
     let participants: [Participant]
     let journal: Journal
-    /// The line that says a text.
-    let line: @Sendable (String) -> String
+    /// The line that says a text: of whom, which of its messages, the text.
+    let line: @Sendable (Int, Int, String) -> String
     /// What a participant types as soon as it has been started again.
     let greeting: [String]
     private var counts: [Int: Int] = [:]
 
     init(
         _ proxy: FaultProxy, _ participants: [Participant], _ journal: Journal, greeting: [String] = [],
-        line: @escaping @Sendable (String) -> String = { $0 }
+        line: @escaping @Sendable (Int, Int, String) -> String = { $2 }
     ) {
         self.proxy = proxy
         self.participants = participants
@@ -40,6 +40,7 @@ struct Run {
             case .cut(let groups): proxy.cut(groups)
             case .join: proxy.join()
             case .resetAll: proxy.resetAll()
+            case .forgetCallers: proxy.forgetCallers()
             case .restart(let who):
                 await participants[who].kill()
                 // Nobody can start where nobody can be reached.
@@ -61,12 +62,20 @@ struct Run {
     /// Texts say who wrote them and when: `2-17` is the seventeenth of participant 2.
     mutating func say(_ who: Int) async {
         counts[who, default: 0] += 1
-        await participants[who].type(line("\(who)-\(counts[who]!)"))
+        await say(who, counts[who]!)
+    }
+
+    func say(_ who: Int, _ number: Int) async {
+        await participants[who].type(line(who, number, "\(who)-\(number)"))
     }
 
     /// What no run may show, whatever the mode: a message twice, one author's messages out of their order, anything that
     /// is no event.
-    static func checkEverybody(_ records: [Journal.Life: Journal.Record], _ schedule: Schedule) {
+    ///
+    /// - Parameter inOrder: whose lives show the messages of one author in their order.
+    static func checkEverybody(
+        _ records: [Journal.Life: Journal.Record], _ schedule: Schedule, inOrder: (Journal.Life) -> Bool = { _ in true }
+    ) {
         let authors = records.reduce(into: [String: Journal.Life]()) { authors, record in
             for id in record.value.own.keys { authors[id] = record.key }
         }
@@ -74,7 +83,7 @@ struct Run {
             let ids = record.shown.map(\.id)
             #expect(Set(ids).count == ids.count, "\(life) showed a message twice\n\(schedule)")
             #expect(record.strays.isEmpty, "\(life) wrote something else\n\(schedule)")
-            for (author, numbers) in numbers(record, by: authors) {
+            for (author, numbers) in numbers(record, by: authors) where inOrder(life) {
                 #expect(numbers == numbers.sorted(), "\(life) showed \(author) out of order: \(numbers)\n\(schedule)")
             }
         }
@@ -90,5 +99,5 @@ struct Run {
         }
     }
 
-    private static func number(_ text: String) -> Int? { text.split(separator: "-").last.flatMap { Int($0) } }
+    static func number(_ text: String) -> Int? { text.split(separator: "-").last.flatMap { Int($0) } }
 }

@@ -44,18 +44,6 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
             ["udp", "join", name, "127.0.0.1", "\(port)", "--json", "--no-rate-limit"] + options)
     }
 
-    /// The same datagram with the port that stands for its sender's, at which everybody answers it.
-    private static let rewritten: FaultProxy.Route.Rewriting = { bytes, standIn in
-        guard var object = (try? JSON(parsing: bytes[...]))?.object, var metadata = object["metadata"]?.object else {
-            return nil
-        }
-        guard let port = metadata["client_port"]?.integer.flatMap(UInt16.init(exactly:)) else { return bytes }
-        guard let other = standIn(port) else { return nil }
-        metadata["client_port"] = .integer(Int64(other))
-        object["metadata"] = .object(metadata)
-        return JSON.object(object).encoded(style: .compact)
-    }
-
     @Test(arguments: 1...seeds) func threeClientsInAStorm(_ seed: UInt64) async throws {
         try await storm(seed, killsServer: false)
     }
@@ -70,7 +58,7 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
         let names = ["alice", "bob", "carol"]
         let options = ["--data", folder.path(of: "server"), "--no-rate-limit"]
         let server = try await ProcessParty.server(options)
-        let proxy = try FaultProxy.datagrams(to: server.port, seed: seed, rewrite: Self.rewritten)
+        let proxy = try FaultProxy.datagrams(to: server.port, seed: seed, rewrite: UDPStandIn.rewrite)
         defer { proxy.stop() }
         var last = server
         var children: [ChildProcess] = []
