@@ -61,7 +61,6 @@ import Wire
             // Who has given up on a server that was away is started again.
             for client in clients where await client.hasEnded { try await client.startAgain() }
             for who in Self.members { await Self.join(clients[who - 1], journal) }
-            await Self.settle(clients, journal)
             for who in Self.clients { await run.say(who, 9_999) }
             await Self.settle(clients, journal)
             await Self.waitForLastWords(clients, journal)
@@ -113,13 +112,16 @@ import Wire
         }
     }
 
-    /// Every living client knows what became of each of its messages.
+    /// Every living client knows what became of each of its messages, the last one included.
     private static func settle(_ clients: [Participant], _ journal: Journal) async {
         var lives: [Journal.Life] = []
         for client in clients { lives.append(await client.life) }
         let all = lives
         await journal.wait { records in
-            all.allSatisfy { records[$0]?.hasEnded == true || records[$0]?.isSettled == true }
+            all.allSatisfy { life in
+                guard let record = records[life] else { return false }
+                return record.hasEnded || record.isSettled && record.own.values.contains("\(life.who)-9999")
+            }
         }
     }
 
