@@ -94,7 +94,8 @@ package struct ReliableSender<Message: Sendable & Equatable>: Sendable {
     /// Measures the peer; the back-off is counted per message here.
     private var timer = RetransmissionTimer()
     private var generator: SplitMix64
-    private var nextSequence: UInt64
+    /// The sequence number of the next message that leaves.
+    package private(set) var nextSequence: UInt64
     private var outstanding: [Outstanding] = []
     private var queue: [Message] = []
     private var abandoned: [(sequence: UInt64, message: Message)] = []

@@ -157,9 +157,11 @@ extension UDPClientMachine {
             return
         }
         if peers[key] != nil { perform(peers[key]?.sender.becameUnreachable() ?? [], peer: key) }
+        forget(key)
         peers[key] = UDPPeer(
             name: entry.name, address: address, run: run,
-            sender: ReliableSender(policy: run == nil ? .stopAndWait : .numbered, seed: random()))
+            sender: ReliableSender(
+                policy: run == nil ? .stopAndWait : .numbered, seed: random(), firstSequence: firstSequence))
     }
 
     /// The table has changed: messages under way go to where their receivers are now.
@@ -168,9 +170,15 @@ extension UDPClientMachine {
             if let entry = table.entries[key], let address = Self.address(of: entry, seenFrom: settings.server.ip) {
                 updatePeer(key, entry, address)
             } else if peers[key]?.sender.isIdle == true {
-                peers[key] = nil
+                forget(key)
             }
         }
+    }
+
+    /// Whoever comes back may be the same program, to which a number that it has seen would be a repetition.
+    private mutating func forget(_ key: String) {
+        guard let peer = peers.removeValue(forKey: key) else { return }
+        firstSequence = max(firstSequence, peer.sender.nextSequence)
     }
 
     mutating func perform(_ outcome: [ReliableSender<UDPOutgoing>.Effect], peer key: String) {

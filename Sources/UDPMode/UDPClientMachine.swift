@@ -148,6 +148,8 @@ package struct UDPClientMachine: Sendable {
 
     /// One's own messages to each name, and to one's group.
     var peers: [String: UDPPeer] = [:]
+    /// Above every number that was used towards anybody who is not in `peers` any more.
+    var firstSequence: UInt64 = 0
     var groupSender: ReliableSender<UDPOutgoing>
     /// Messages that ended without having arrived for certain, and those that the server may still store.
     package internal(set) var undelivered: Set<MessageID> = []

@@ -361,6 +361,32 @@ import Wire
                 == [.tableUpdated(joined: ["bob"], left: [])])
     }
 
+    /// A receiver that drops out of the table and comes back, the same program, would take numbers that begin anew for
+    /// repetitions: acknowledge them, and show nothing.
+    @Test func numbersGoOnForWhoComesBack() throws {
+        let bob = SocketAddress(ip: .loopbackV4, port: 6000)
+        let entry = Self.entry("bob", bob.ip, bob.port, run: 3)
+        var client = Harness()
+        try client.register(entry)
+        func numbers(_ effects: [UDPClientMachine.Effect]) -> [UInt64?] {
+            effects.compactMap {
+                if case .send(let message, bob) = $0 { message.metadata.client?.chat?.sequence } else { nil }
+            }
+        }
+        #expect(numbers(client.type("send bob one")) == [0])
+        _ = try client.receive(.messageAck(name: "bob"), from: "bob", bob) {
+            $0.run = 3; $0.sequence = 0
+        }
+        let gone = try client.receive(.stateChange([])) {
+            $0.from = 1; $0.revision = 2; $0.gone = ["bob"]
+        }
+        #expect(gone.events == [.tableUpdated(joined: [], left: ["bob"])])
+        _ = try client.receive(.stateChange([entry])) {
+            $0.from = 2; $0.revision = 3
+        }
+        #expect(numbers(client.type("send bob two")) == [1])
+    }
+
     @Test func aSecondInterruptWaitsForNobody() throws {
         var client = Harness()
         try client.register(Self.entry("bob", .loopbackV4, 6000, run: 3))
