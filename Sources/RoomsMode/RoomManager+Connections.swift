@@ -57,6 +57,22 @@ extension RoomManager {
         outbound.send(
             outbound.encode { RoomsAnswerWriter.write(answer, to: request, &$0) }, to: connection.id)
         if isEnding { return outbound.close(connection.id) }
+        connection.answersUnderWay += 1
+        // A few bytes can ask for many: who sends a thousand questions at once, or reads no answers, waits for itself.
+        let waiting = outbound.outboxCount(connection.id)
+        if waiting > Self.outboxGate || connection.answersUnderWay >= Self.answersPerTurn {
+            connection.isHeld = true
+            return outbound.notifyWhenDrained(connection.id, below: Self.outboxGate)
+        }
+        carryOut(connection.machine.answered(), connection)
+    }
+
+    /// What waited for a connection has left, or nearly so.
+    func drained(_ connection: Connection) {
+        connection.answersUnderWay = 0
+        guard connection.isHeld else { return }
+        connection.isHeld = false
+        if isEnding { return outbound.close(connection.id) }
         carryOut(connection.machine.answered(), connection)
     }
 

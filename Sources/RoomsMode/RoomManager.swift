@@ -39,6 +39,9 @@ package actor RoomManager {
     package static let mostRetriedBytes = 8 << 20
     /// How often at most the log says how many datagrams were dropped.
     package static let dropReport: Duration = .seconds(10)
+    /// Bytes that may wait for a connection, and answers that it gets in one turn, before its next request is looked at.
+    package static let outboxGate = 65_536
+    package static let answersPerTurn = 16
     /// How long connections have at the end to take what they were sent.
     package static let grace: Duration = .seconds(5)
 
@@ -49,6 +52,10 @@ package actor RoomManager {
         var machine = ServerHandshakeMachine()
         /// The request that is being answered.
         var request: RoomsRequest?
+        /// Answers since it was last waited for what was sent to leave.
+        var answersUnderWay = 0
+        /// It gets no further answer until what was sent has left.
+        var isHeld = false
 
         init(id: SocketID, peer: SocketAddress) {
             self.id = id
@@ -270,8 +277,11 @@ package actor RoomManager {
             case .interrupt, .terminate, .hangup: end()
             case .windowChange, .resumed, .terminalStop, .user1: break
             }
+        case .drained(let id):
+            guard let connection = connection(id) else { return }
+            drained(connection)
         case .acceptFailed(_, let error): report(.acceptFailed(error))
-        case .connected, .dialFailed, .resolved, .drained: break
+        case .connected, .dialFailed, .resolved: break
         }
     }
 

@@ -122,7 +122,7 @@ import Wire
             let request = RoomsRequest(room: "", .list(after: 0), isExtended: true)
             var granted = 0
             for _ in 0..<(EntryLimiter.Rate.questions.burst + 50) {
-                await stage.manager.handle([.received(id, request.message.encoded[...])])
+                await stage.manager.handle([.received(id, request.message.encoded[...]), .drained(id)])
                 let answer = await stage.outbound.next { if case .stream(id, let bytes) = $0 { bytes } else { nil } }
                 var machine = ClientExchangeMachine(request)
                 _ = machine.connected()
@@ -133,6 +133,35 @@ import Wire
                 Issue.record("another address was refused")
                 return
             }
+        }
+    }
+
+    /// A thousand questions in one piece, each of few bytes and with a long answer: some in a turn, none while what was
+    /// sent is not read, and all in the end.
+    @Test func aThousandQuestionsAtOnce() async throws {
+        try await RecordedStage.with { stage in
+            let id = stage.outbound.makeSocket()
+            let listener = stage.outbound.makeSocket()
+            await stage.manager.handle([.accepted(id, listener: listener, peer: SocketAddressOf.stranger(7))])
+            func answers() -> Int {
+                stage.outbound.takeSent().count { if case .stream(id, _) = $0 { true } else { false } }
+            }
+            let request = RoomsRequest(room: "", .list(after: 0), isExtended: true).message.encoded
+            let questions = Array(repeatElement(request, count: 1_000).joined())
+            await stage.manager.handle([.received(id, questions[...])])
+            #expect(answers() == RoomManager.answersPerTurn)
+            stage.outbound.setOutboxCount(RoomManager.outboxGate + 1, of: id)
+            await stage.manager.handle([.drained(id)])
+            #expect(answers() == 1)
+            stage.outbound.setOutboxCount(0, of: id)
+            var rest = 0
+            while rest < 1_000 - RoomManager.answersPerTurn - 1 {
+                await stage.manager.handle([.drained(id)])
+                let more = answers()
+                try #require(more > 0)
+                rest += more
+            }
+            #expect(rest == 1_000 - RoomManager.answersPerTurn - 1)
         }
     }
 
