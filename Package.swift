@@ -81,6 +81,13 @@ let package = Package(
         .executableTarget(
             name: "fault-proxy", dependencies: ["CLinux", "FaultProxy", "Platform", "Wire"],
             path: "Tests/Tools/FaultProxy", swiftSettings: settings),
+        .target(
+            name: "Abuse", dependencies: ["CLinux", "Platform", "TestSupport", "Wire"], path: "Tests/Abuse",
+            swiftSettings: settings),
+        tests("AbuseTests", uses: ["Abuse", "Platform", "TestSupport", "Wire", "chat"]),
+        .executableTarget(
+            name: "long-run", dependencies: ["Abuse", "Platform", "TestSupport", "Wire", "chat"],
+            path: "Tests/Tools/LongRun", swiftSettings: settings),
         tests("FaultTests", uses: ["FaultProxy", "Platform", "TestSupport", "Wire", "chat"]),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport", "Wire"], exclude: ["found.txt"],

@@ -19,6 +19,9 @@ package actor ChildProcess {
     private nonisolated let inputPipe: Int32
     private let output: Int32
     private var received: [UInt8] = []
+    /// Bytes at the front of `received` that were handed out, and below which there is no line break.
+    private var taken = 0
+    private var searched = 0
     /// Everything that was read so far.
     package private(set) var transcript: [UInt8] = []
     private var status: Int32?
@@ -116,11 +119,16 @@ package actor ChildProcess {
     /// Waits for the next line of output, without its line break.
     package func line() throws -> String {
         while true {
-            if let end = received.firstIndex(of: 10) {
-                let line = String(decoding: received[..<end], as: UTF8.self)
-                received.removeFirst(end + 1)
-                return line
+            if let end = received[searched...].firstIndex(of: 10) {
+                defer {
+                    taken = end + 1
+                    searched = taken
+                }
+                return String(decoding: received[taken..<end], as: UTF8.self)
             }
+            received.removeFirst(taken)
+            taken = 0
+            searched = received.count
             guard try readMore() else { throw Failure.outputEnded(String(decoding: received, as: UTF8.self)) }
         }
     }
@@ -136,8 +144,12 @@ package actor ChildProcess {
     /// Everything that is still written, up to the end of the output.
     package func rest() throws -> String {
         while try readMore() {}
-        defer { received = [] }
-        return String(decoding: received, as: UTF8.self)
+        defer {
+            received = []
+            taken = 0
+            searched = 0
+        }
+        return String(decoding: received[taken...], as: UTF8.self)
     }
 
     package nonisolated func send(_ signal: Int32) { kill(pid, signal) }

@@ -1,0 +1,67 @@
+import Platform
+import Wire
+
+/// What was said by whom and when it was shown.
+package actor Ledger {
+    /// Nothing more arrives, and this is missing.
+    package struct Missing: Error, CustomStringConvertible {
+        package let texts: [String]
+        package var description: String { "never shown: \(texts.joined(separator: " "))" }
+    }
+
+    /// Silence after which what is missing will not come.
+    private static let patience: Duration = .seconds(90)
+
+    private var sent: [String: MonotonicTime] = [:]
+    private var latencies: [Duration] = []
+    /// The last number of each speaker that was shown.
+    private var last: [Substring: Int] = [:]
+    /// What was shown twice or out of its author's order.
+    package private(set) var disorder: [String] = []
+    /// Lines that the server has written to its operator.
+    package private(set) var logLines = 0
+    private var lastArrival = MonotonicTime.now()
+
+    func say(_ text: String) { sent[text] = .now() }
+
+    func shown(_ text: String, at time: MonotonicTime) {
+        let parts = text.split(separator: "-")
+        guard parts.count == 2, let number = Int(parts[1]) else { return }
+        lastArrival = time
+        if number <= last[parts[0], default: 0] { disorder.append(text) }
+        last[parts[0]] = number
+        if let then = sent.removeValue(forKey: text) { latencies.append(time - then) }
+    }
+
+    /// What the server has written, by the kind of event.
+    package private(set) var events: [String: Int] = [:]
+
+    func logged(_ event: String) {
+        logLines += 1
+        events[event, default: 0] += 1
+    }
+
+    /// Waits until everything that was said was shown.
+    ///
+    /// - Returns: how long each took.
+    package func settle() async throws -> [Duration] {
+        lastArrival = .now()
+        while !sent.isEmpty {
+            if .now() - lastArrival > Self.patience { throw Missing(texts: sent.keys.sorted()) }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        defer { latencies = [] }
+        return latencies
+    }
+
+    /// Of processes that are gone: nobody will hear of it.
+    package func forget(speaker: Int) { sent = sent.filter { !$0.key.hasPrefix("\(speaker)-") } }
+}
+
+extension [Duration] {
+    /// What is not exceeded by so many of a hundred.
+    package func percentile(_ percent: Int) -> Duration {
+        let ordered = sorted()
+        return ordered.isEmpty ? .zero : ordered[Swift.min(ordered.count - 1, (ordered.count * percent) / 100)]
+    }
+}
