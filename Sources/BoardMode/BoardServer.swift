@@ -71,6 +71,14 @@ extension BoardReport: LogReport {
 
     package var lines: [SafeText] { [sentence] }
 
+    package var repeated: SafeText? {
+        switch self {
+        case .turnedAway: "connections were turned away"
+        case .acceptFailed: "times connections could not be accepted"
+        case .joined, .disconnected, .storageFailed, .storageWorks, .groupCreated: nil
+        }
+    }
+
     private var sentence: SafeText {
         switch self {
         case .joined(let peer, let name): "\(QuotedName.inSentence(name.safeText)) is here, from \(peer.description)"

@@ -1,3 +1,4 @@
+import Delivery
 package import Platform
 import Synchronization
 package import Wire
@@ -8,6 +9,13 @@ package protocol LogReport: Sendable {
     /// One line or more. No text of a message and no whole token is in it. The first begins with a word of the program's or
     /// a name that is quoted where it could be read as more (`QuotedName`); what follows is indented where it is shown.
     var lines: [SafeText] { get }
+    /// What strangers can bring about as often as they like, as many of them are called: some are shown, the others
+    /// counted. Nil for what is always shown.
+    var repeated: SafeText? { get }
+}
+
+extension LogReport {
+    package var repeated: SafeText? { nil }
 }
 
 /// The console of a server: says where it listens, and keeps a log of what is reported, by level.
@@ -17,6 +25,15 @@ package protocol LogReport: Sendable {
 package actor ServerConsole<Report: LogReport> {
     /// Reports that wait to be shown; what comes beyond is counted, and said when there is room.
     static var waitingReports: Int { 10_000 }
+    /// Reports of one thing that strangers repeat: at once, and a second from then on.
+    static var repetitions: Int { 5 }
+    static var repetitionsPerSecond: Double { 0.1 }
+
+    /// What became of the reports of one thing.
+    private struct Repetition {
+        var bucket = TokenBucket(burst: repetitions, perSecond: repetitionsPerSecond)
+        var untold = 0
+    }
 
     private let executor: any SerialExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -26,6 +43,7 @@ package actor ServerConsole<Report: LogReport> {
     private let reports: AsyncStream<Report>
     private let waiting: AsyncStream<Report>.Continuation
     private let missed = Atomic<Int>(0)
+    private var repetitionsOf: [SafeText: Repetition] = [:]
 
     /// - Parameter executor: the server's, so that what it says costs no change of threads.
     package init(executor: any SerialExecutor, mode: String, common: CommonOptions) throws(SystemError) {
@@ -98,14 +116,30 @@ package actor ServerConsole<Report: LogReport> {
 
     private func showReports() async {
         for await report in reports {
-            show(report.lines, report.level)
+            if admits(report) { show(report.lines, report.level) }
             let count = missed.exchange(0, ordering: .relaxed)
             if count > 0 { show(["\(count) lines of the log were lost: too many came at once"], .warning) }
+        }
+        for (what, repetition) in repetitionsOf where repetition.untold > 0 {
+            show(["\(repetition.untold) more \(what)"], .warning)
         }
         await console.finish(hurry: true)
     }
 
     private var isForPrograms: Bool { if case .json = console.face { true } else { false } }
+
+    /// False for one more of what was shown often enough. How many there were is said before the next that is shown.
+    private func admits(_ report: Report) -> Bool {
+        guard let what = report.repeated else { return true }
+        guard repetitionsOf[what, default: Repetition()].bucket.take(at: .now()) else {
+            repetitionsOf[what]!.untold += 1
+            return false
+        }
+        let untold = repetitionsOf[what]!.untold
+        repetitionsOf[what]!.untold = 0
+        if untold > 0 { show(["\(untold) more \(what)"], report.level) }
+        return true
+    }
 
     private func show(_ lines: [SafeText], _ level: LogLevel) {
         for (index, line) in lines.enumerated() {

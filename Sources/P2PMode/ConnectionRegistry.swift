@@ -58,6 +58,7 @@ package actor ConnectionRegistry {
     private var machine: MeshMachine
     package private(set) var view: any MeshView
     private var limiter = ConnectionLimiter()
+    private var arrivals: ArrivalRules
 
     /// Connections by the slot of their socket; links find theirs through `sockets`.
     private var connections: [Connection?] = []
@@ -87,6 +88,7 @@ package actor ConnectionRegistry {
         self.executor = executor
         self.outbound = outbound
         self.view = view
+        arrivals = ArrivalRules(isLimited: configuration.isRateLimited)
         machine = MeshMachine(configuration: configuration, seed: seed, at: Self.moment(outbound.now))
     }
 
@@ -139,6 +141,12 @@ package actor ConnectionRegistry {
 
     private func accepted(_ id: SocketID, _ peer: SocketAddress) {
         guard !isQuitting else { return outbound.reset(id) }
+        if case .refuse(let report) = arrivals.arrived(from: peer.ip, at: outbound.now) {
+            // Without a word: who comes too often would be answered too often.
+            outbound.reset(id)
+            if let report { view.tell(.notice(.tooManyArrivals(report))) }
+            return
+        }
         switch limiter.accepted(from: peer.ip) {
         case .admit: open(id, peer, .accepted)
         case .tooManyOfAddress: refuse(id, "There are too many connections from your address; close one and try again.")

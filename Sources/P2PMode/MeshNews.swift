@@ -55,6 +55,8 @@ package enum MeshNotice: Equatable, Sendable {
     case slowedDown(SafeText)
     case refusesLines(SafeText)
     case closedForFlood(SafeText)
+    /// So many connections were closed as soon as they were made.
+    case tooManyArrivals(Int)
     /// What it said does not fit into a frame of the mesh: shown here only.
     case notPassedOn(SafeText)
     /// The address that was typed is this program's own.

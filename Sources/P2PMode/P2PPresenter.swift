@@ -67,6 +67,10 @@ enum P2PPresenter {
             "\(QuotedName.inSentence(name)) goes on writing too fast; what it writes now is dropped"
         case .closedForFlood(let name):
             "\(QuotedName.inSentence(name)) wrote too fast for too long and was disconnected"
+        case .tooManyArrivals(let count):
+            count == 1
+                ? "a connection was refused: too many come from one address"
+                : "\(count) connections were refused: too many come from one address"
         case .notPassedOn(let name): "the last message of \(name) is too long to be passed on; only you have seen it"
         case .dialledOneself(let address): "\(address) is this program itself; it is not connected to"
         }

@@ -1,8 +1,15 @@
-import Delivery
+package import Delivery
 import Net
 import Platform
 import Store
 import Wire
+
+extension EntryLimiter.Rate {
+    /// Rooms that are entered or created.
+    package static let entries = EntryLimiter.Rate(burst: 30, perSecond: 1)
+    /// Lists, pages of history and the like.
+    package static let questions = EntryLimiter.Rate(burst: 200, perSecond: 50)
+}
 
 /// The handshakes over TCP, and what else is asked there.
 extension RoomManager {

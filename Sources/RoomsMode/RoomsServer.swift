@@ -46,6 +46,16 @@ enum RoomsServer {
 extension RoomsReport: LogReport {
     package var lines: [SafeText] { [message] }
 
+    package var repeated: SafeText? {
+        switch self {
+        case .turnedAway: "connections were turned away"
+        case .acceptFailed: "times connections could not be accepted"
+        case .storageFailed, .storageWorks, .dropped, .created, .entered, .resumed, .left, .lost, .closed, .ending,
+            .refused:
+            nil
+        }
+    }
+
     package var level: LogLevel {
         switch self {
         case .storageFailed, .acceptFailed: .error

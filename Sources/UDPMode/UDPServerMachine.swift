@@ -19,6 +19,11 @@ package struct UDPServerMachine: Sendable {
     package static let probeInterval: Duration = .seconds(5)
     /// Those who were there before the server was started anew are told so after these times, while they are not back.
     package static let recalls: [Duration] = [.zero, .seconds(1), .seconds(3)]
+    /// Originals, each of which is sent a table of its own when anybody comes or goes, that are told at once; where
+    /// there are more, the next tables wait this long for each of them, so that who registers does not cost the others
+    /// the server.
+    package static let promptOriginals = 32
+    package static let pausePerOriginal: Duration = .microseconds(500)
     /// Stored messages are dropped by age this often.
     package static let sweepInterval: Duration = .seconds(3_600)
 
@@ -38,6 +43,7 @@ package struct UDPServerMachine: Sendable {
         case receiver(String)
         case sweep
         case recall(Int)
+        case originals
     }
 
     /// Somebody says that a client is offline.
@@ -83,6 +89,8 @@ package struct UDPServerMachine: Sendable {
     var absent: [UDPReservation] = []
     /// The server's sockets: which of them a client of the last server knows is not known any more.
     let socketCount: Int
+    /// When originals may be told of the next change.
+    var originalsDue = MonotonicTime(nanoseconds: .min)
     /// Who asked for the table in this turn.
     var tableRequests: [String] = []
     var now: MonotonicTime
@@ -168,6 +176,7 @@ package struct UDPServerMachine: Sendable {
                 effects += mailboxes.expired(at: wall, inUse: { table[$0] != nil }).map { .record($0) }
                 timers.schedule(.sweep, at: now + Self.sweepInterval)
             case .recall(let round): recall(isLast: round == Self.recalls.count - 1)
+            case .originals: tellOriginals(table.published)
             }
         }
         return takeEffects()
@@ -202,9 +211,21 @@ package struct UDPServerMachine: Sendable {
         let fresh = Set(tableRequests)
         let ours = published.filter { $0.isOurs && !fresh.contains($0.key) }.map(\.path)
         if !ours.isEmpty { for change in changes { effects.append(.send(change, to: ours)) } }
-        for original in published where !original.isOurs {
+        if now >= originalsDue {
+            tellOriginals(published)
+        } else {
+            timers.scheduleIfAbsent(.originals, at: originalsDue)
+        }
+    }
+
+    /// Sends each original its table. All are told together: one that learns of another's name is known to that one.
+    mutating func tellOriginals(_ published: [UDPRegistration]) {
+        timers.cancel(.originals)
+        let originals = published.filter { !$0.isOurs }
+        for original in originals {
             effects.append(.send(table.table(for: original.key, among: published, port: port), to: [original.path]))
         }
+        if originals.count > Self.promptOriginals { originalsDue = now + Self.pausePerOriginal * originals.count }
     }
 
     // MARK: - Who sends

@@ -18,8 +18,6 @@ package actor Ledger {
     private var last: [Substring: Int] = [:]
     /// What was shown twice or out of its author's order.
     package private(set) var disorder: [String] = []
-    /// Lines that the server has written to its operator.
-    package private(set) var logLines = 0
     private var lastArrival = MonotonicTime.now()
 
     func say(_ text: String) { sent[text] = .now() }
@@ -36,10 +34,10 @@ package actor Ledger {
     /// What the server has written, by the kind of event.
     package private(set) var events: [String: Int] = [:]
 
-    func logged(_ event: String) {
-        logLines += 1
-        events[event, default: 0] += 1
-    }
+    /// Notices and errors of the server: what is no mode's own business.
+    package var notices: Int { events["notice", default: 0] + events["error", default: 0] }
+
+    func logged(_ event: String) { events[event, default: 0] += 1 }
 
     /// Waits until everything that was said was shown.
     ///

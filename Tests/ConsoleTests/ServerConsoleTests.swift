@@ -8,11 +8,12 @@ import Wire
 
 private enum TestReport: LogReport {
     case broken, odd, usual([SafeText])
+    case strange
 
     var level: LogLevel {
         switch self {
         case .broken: .error
-        case .odd: .warning
+        case .odd, .strange: .warning
         case .usual: .info
         }
     }
@@ -22,8 +23,11 @@ private enum TestReport: LogReport {
         case .broken: ["it is broken"]
         case .odd: ["it is odd"]
         case .usual(let lines): lines
+        case .strange: ["somebody was turned away"]
         }
     }
+
+    var repeated: SafeText? { if case .strange = self { "were turned away" } else { nil } }
 }
 
 struct ServerConsoleTests {
@@ -70,6 +74,22 @@ struct ServerConsoleTests {
                 [14:03:21] *   g
 
                 """)
+    }
+
+    /// What strangers repeat does not fill the log: some is shown, and how much more there was.
+    @Test func whatIsRepeatedIsCounted() async throws {
+        let thread = try WorkerThread(name: "server")
+        defer { thread.retire() }
+        let pipes = ConsolePipes()
+        let console = try console(pipes, thread, .warning)
+        await console.run {
+            for _ in 0..<1_000 { console.report(.strange) }
+            console.report(.broken)
+        }
+        let lines = pipes.collect().diagnostics.split(separator: "\n").map { $0.dropFirst("[14:03:21] ".count) }
+        #expect(lines.count { $0 == "* somebody was turned away" } == 5)
+        #expect(lines.contains("! it is broken"))
+        #expect(lines.last == "* 995 more were turned away")
     }
 
     @Test func asJSONEachLineHasItsLevel() async throws {

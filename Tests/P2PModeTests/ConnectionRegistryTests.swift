@@ -1,3 +1,4 @@
+import Delivery
 import Net
 import P2PMode
 import Platform
@@ -66,6 +67,34 @@ import Wire
             try! writer.append(line, in: .json, utcOffset: 0)
         }
         return writer.bytes[...]
+    }
+
+    /// Strangers who come and go a thousand times are not a thousand members: most are refused without a word, and that is
+    /// said now and then. Others get in.
+    @Test func whoComesTooOftenIsRefused() async throws {
+        let setup = try setUp()
+        defer { setup.thread.retire() }
+        let listener = setup.outbound.makeSocket()
+        func arrive(_ from: SocketAddress) async -> Bool {
+            let id = setup.outbound.makeSocket()
+            await setup.registry.handle([.accepted(id, listener: listener, peer: from)])
+            defer { _ = setup.outbound.takeSent() }
+            let isRefused = setup.outbound.takeSent().contains(.reset(id))
+            await setup.registry.handle([.closed(id, .remote)])
+            return !isRefused
+        }
+        let stranger = SocketAddress(ip: .loopbackV4, port: 40_000)
+        var taken = 0
+        for _ in 0..<1_000 where await arrive(stranger) { taken += 1 }
+        #expect(taken == ArrivalRules.rate.burst)
+        #expect(await arrive(peer(7)))
+        func told() -> [Int] {
+            setup.view.news.compactMap { if case .notice(.tooManyArrivals(let count)) = $0 { count } else { nil } }
+        }
+        #expect(told() == [1])
+        setup.outbound.now += ArrivalRules.reportInterval
+        for _ in 0..<(ArrivalRules.rate.burst + 1) { _ = await arrive(stranger) }
+        #expect(told() == [1, 900])
     }
 
     /// One typed message to a hundred members is encoded once; originals cost one more encode per dialect.

@@ -232,6 +232,8 @@ import Wire
         for number in 0..<60 {
             _ = try server.register(TestClient.original("client-number-\(number)", UInt16(2_000 + number)))
         }
+        // So many are told now and then, and at once only after a while.
+        _ = server.wait(.seconds(1))
         let last = TestClient.original("last", 1_501)
         let effects = try server.receive(last.message(.registration), from: last)
         for client in [first, last] {
@@ -251,6 +253,28 @@ import Wire
         let introduced = try server.receive(ours.message(.introduce(name: "first")), from: ours)
         #expect(names(introduced.sent(to: first).first)?.prefix(2) == ["first", "ours"])
         #expect(introduced.sent(to: ours).map(\.body) == [.introduceAck(name: "first")])
+    }
+
+    /// A table for each of many originals whenever anybody comes would let who registers spend the server's time: the more
+    /// there are, the longer they wait, and then all are told together.
+    @Test func manyOriginalsAreToldNowAndThen() throws {
+        var server = ServerHarness()
+        func tables(_ effects: [UDPServerMachine.Effect]) -> Int {
+            effects.bodies.count { if case .stateChange = $0 { true } else { false } }
+        }
+        func original(_ number: Int) -> TestClient { .original("o\(number)", UInt16(6_000 + number)) }
+        var sent = 0
+        for number in 1...100 {
+            sent += tables(try server.receive(original(number).message(.registration), from: original(number)))
+        }
+        let prompt = UDPServerMachine.promptOriginals + 1
+        #expect(sent == prompt * (prompt + 1) / 2, "each of the first ones tells all, and the others none")
+        #expect(tables(server.wait(UDPServerMachine.pausePerOriginal * prompt)) == 100)
+        // It was long ago: the next one is told of at once, itself included.
+        _ = server.wait(.seconds(1))
+        let late = try server.receive(original(101).message(.registration), from: original(101))
+        #expect(late.sent(to: original(101)).map(\.body.type) == ["registration_confirmation", "state_change"])
+        #expect(tables(late) == 101)
     }
 
     @Test func oursAreToldOnlyWhatChanged() throws {

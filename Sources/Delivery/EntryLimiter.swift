@@ -1,17 +1,19 @@
-import Delivery
 package import Wire
 
-/// How often an address may ask for something over TCP; this host may as often as it likes.
+/// How often an address may ask for something over TCP.
 package struct EntryLimiter: Sendable {
-    /// Requests that may come at once from one IPv4 address or one IPv6 /64, and how many a second from then on.
+    /// How much may come at once from one IPv4 address or one IPv6 /64, and how much a second from then on.
     package struct Rate: Sendable, Equatable {
         package let burst: Int
         package let perSecond: Double
+        /// This host may as often as it likes.
+        package let exemptsLoopback: Bool
 
-        /// Rooms that are entered or created.
-        package static let entries = Rate(burst: 30, perSecond: 1)
-        /// Lists, pages of history and the like.
-        package static let questions = Rate(burst: 200, perSecond: 50)
+        package init(burst: Int, perSecond: Double, exemptsLoopback: Bool = true) {
+            self.burst = burst
+            self.perSecond = perSecond
+            self.exemptsLoopback = exemptsLoopback
+        }
     }
 
     /// Addresses that are remembered; beyond them all strangers share what one may.
@@ -32,7 +34,7 @@ package struct EntryLimiter: Sendable {
 
     /// Decides about a request.
     package mutating func admits(_ address: IPAddress, at now: MonotonicTime) -> Bool {
-        guard !address.isLoopback else { return true }
+        guard !(rate.exemptsLoopback && address.isLoopback) else { return true }
         let key = address.limitKey
         if var bucket = buckets[key] {
             let admits = bucket.take(at: now)
