@@ -82,7 +82,8 @@ let package = Package(
             name: "fault-proxy", dependencies: ["CLinux", "FaultProxy", "Platform", "Wire"],
             path: "Tests/Tools/FaultProxy", swiftSettings: settings),
         .target(
-            name: "Abuse", dependencies: ["CLinux", "Platform", "TestSupport", "Wire"], path: "Tests/Abuse",
+            name: "Abuse", dependencies: ["CLinux", "PlainSockets", "Platform", "TestSupport", "Wire"],
+            path: "Tests/Abuse",
             swiftSettings: settings),
         tests("AbuseTests", uses: ["Abuse", "Platform", "TestSupport", "Wire", "chat"]),
         .executableTarget(

@@ -99,6 +99,7 @@ struct BenchResult: Sendable {
         var writer = ByteWriter()
         writer.appendJSON { json in
             json.object { json in
+                json.member("v", 1)
                 json.member("event", "result")
                 json.member("mode", "bench")
                 json.key("time")

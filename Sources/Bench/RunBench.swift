@@ -12,7 +12,11 @@ package func runBench(_ options: BenchOptions) async -> ExitStatus {
         if !result.isWhole { say("not everything arrived as it was sent") }
         return result.isWhole ? .ok : .notDelivered
     } catch {
-        say(error.message)
+        if options.json {
+            await ChatConsole.complain(error.message, mode: "bench", common: CommonOptions(json: true))
+        } else {
+            say(error.message)
+        }
         switch error {
         case .interrupted: return .interrupted
         case .cannotConnect, .unresolved, .disconnected: return .unreachable

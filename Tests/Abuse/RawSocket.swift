@@ -1,59 +1,25 @@
 import CLinux
 import Glibc
+import PlainSockets
+import Wire
 
-/// Sockets of an attacker, which share nothing with the program: IPv4 on loopback, never waiting.
+/// Sockets of an attacker: never waiting, and never minding what goes wrong.
 enum RawSocket {
-    private static func address(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
-    }
-
-    private static func withAddress(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int) -> Int {
-        var address = address(port)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-    }
-
-    private static func make(_ type: Int32) -> Int32 {
-        socket(AF_INET, type | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    }
+    private static func address(_ port: UInt16) -> SocketAddress { SocketAddress(ip: .loopbackV4, port: port) }
 
     /// A connection that is being made; -1 where there is none to be had.
     static func connect(to port: UInt16, receiveBuffer: Int32? = nil) -> Int32 {
-        let descriptor = make(Int32(SOCK_STREAM.rawValue))
-        guard descriptor >= 0 else { return -1 }
-        if var size = receiveBuffer {
-            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        }
-        let result = withAddress(port) { Int(Glibc.connect(descriptor, $0, $1)) }
-        guard result == 0 || chat_errno() == EINPROGRESS else {
-            close(descriptor)
-            return -1
-        }
-        return descriptor
+        PlainSocket.dialled(address(port), receiveBuffer: receiveBuffer) ?? -1
     }
 
     /// A socket for datagrams, and the port that it has.
     static func datagrams() -> (descriptor: Int32, port: UInt16)? {
-        let descriptor = make(Int32(SOCK_DGRAM.rawValue))
-        guard descriptor >= 0 else { return nil }
-        _ = withAddress(0) { Int(bind(descriptor, $0, $1)) }
-        var own = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = withUnsafeMutableBytes(of: &own) { raw in
-            getsockname(descriptor, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
-        }
-        return (descriptor, UInt16(bigEndian: own.sin_port))
+        guard let descriptor = try? PlainSocket.bound(.datagrams) else { return nil }
+        return (descriptor, PlainSocket.address(of: descriptor).port)
     }
 
     static func send(_ bytes: [UInt8], to port: UInt16, through descriptor: Int32) {
-        _ = withAddress(port) { sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
+        PlainSocket.send(bytes, to: address(port), through: descriptor)
     }
 
     /// Writes what the kernel takes.
@@ -73,9 +39,5 @@ enum RawSocket {
     }
 
     /// Closes; the other end sees a reset.
-    static func reset(_ descriptor: Int32) {
-        var option = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-        close(descriptor)
-    }
+    static func reset(_ descriptor: Int32) { PlainSocket.reset(descriptor) }
 }

@@ -70,8 +70,13 @@ import Wire
         }
         server.send(15)
         #expect(await server.exitStatus() == 0)
-        let (status, _) = try await bench("board --members 3 --seconds 1 --server 127.0.0.1:\(port)")
-        #expect(status == 5)
+        let nobody = "board --members 3 --seconds 1 --server 127.0.0.1:\(port)"
+        let (status, output) = try await bench(nobody)
+        #expect(status == 5 && output.isEmpty)
+        // Programs read what is wrong where they read the rest.
+        let (sameStatus, line) = try await bench(nobody + " --json")
+        let error = try JSON(parsing: Array(line.utf8)[...])
+        #expect(sameStatus == 5 && error["event"] == "error" && error["mode"] == "bench" && error["v"] == 1)
     }
 
     @Test func theTableIsForPeople() async throws {

@@ -49,7 +49,7 @@ import Wire
         let line = String(decoding: result.json(at: Timestamp(microseconds: 0)), as: UTF8.self)
         #expect(
             line == """
-                {"event":"result","mode":"bench","time":"1970-01-01T00:00:00.000Z","load":"board","members":3,"senders":2,\
+                {"v":1,"event":"result","mode":"bench","time":"1970-01-01T00:00:00.000Z","load":"board","members":3,"senders":2,\
                 "groups":1,"size":100,"durable":false,"rate":5.0,"seconds":2.0,"messages":1000,"deliveries":2000,\
                 "answers":1000,"bytes":600000,"deliveries_per_second":1000.0,"answers_per_second":500.0,\
                 "cpu_us_per_delivery":0.5,"server_cpu_seconds":0.001,"load_cpu_seconds":0.5,"p50_us":2.0,"p99_us":3.0,\

@@ -57,9 +57,12 @@ package enum PlainSocket {
     }
 
     /// Begins a connection; what is written before it stands waits for `POLLOUT`.
-    package static func dialled(_ target: SocketAddress, from source: IPAddress?) -> Int32? {
+    package static func dialled(
+        _ target: SocketAddress, from source: IPAddress? = nil, receiveBuffer: Int32? = nil
+    ) -> Int32? {
         guard let descriptor = try? opened(.stream, isBlocking: false) else { return nil }
         prepare(descriptor)
+        if let receiveBuffer { set(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
         if let source {
             var system = systemAddress(SocketAddress(ip: source, port: 0))
             _ = withAddress(&system) { bind(descriptor, $0, $1) }
