@@ -72,10 +72,9 @@ extension GroupStore {
         let title = table.groups[group].name.text
         guard !table.isMember(connection.id, of: group) else { return .alreadyMember(group: title) }
         if connection.machine.dialect == .json {
-            var generator = SystemRandomness()
             let join = PendingJoin(
                 conversation: groups[group].conversation, name: name, visibility: table.groups[group].visibility,
-                resume: resume, newSecret: ResumeSecret(.random(using: &generator)), time: .now())
+                resume: resume, newSecret: ResumeSecret(.random(using: &randomness)), time: .now())
             offer(.join(join), group, reply, connection)
             return nil
         }

@@ -121,7 +121,7 @@ package actor GroupStore {
 
     /// True after a commit has failed, until one succeeds.
     var storageFails = false
-    /// Where ids come from for posts whose authors make none.
+    /// Where secrets come from, and ids for posts whose authors make none.
     var randomness = SystemRandomness()
 
     /// Set once: nothing new is taken.

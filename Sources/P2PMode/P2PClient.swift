@@ -90,13 +90,13 @@ final class P2PClient: MeshView {
             await complain("The terminal cannot be used: \(error.message).", common)
             return .internalError
         }
-        var random = SystemRandomness()
         let client = P2PClient(
             console: console, isInteractive: settings.hasEditor, peerCount: options.peers.count, common: common)
         let configuration = MeshMachine.Configuration(
             name: "", port: 0, speaksPlain: options.plain, isRateLimited: common.rateLimit)
         let registry = ConnectionRegistry(
-            executor: loop, outbound: loop.hub, configuration: configuration, seed: random.next(), view: client)
+            executor: loop, outbound: loop.hub, configuration: configuration, seed: .random(in: .min ... .max),
+            view: client)
         guard let folder = common.dataDirectory, !common.memoryOnly else {
             return await registry.converse(options, common, name: name, hub: loop.hub)
         }

@@ -1,6 +1,5 @@
 package import Delivery
 import Net
-import Platform
 import Store
 import Wire
 
@@ -127,9 +126,9 @@ extension RoomManager {
     private func enter(
         _ request: RoomsRequest, named name: String, returningWith token: RoomToken?, _ connection: Connection
     ) {
-        var system = SystemRandomness()
         let fresh = RoomRules.Fresh(
-            token: .random(using: &system), epoch: .random(using: &system), now: outbound.now, wall: options.clock())
+            token: .random(using: &randomness), epoch: .random(using: &randomness), now: outbound.now,
+            wall: options.clock())
         var effects: [RoomRules.Effect] = []
         let result: Result<Int, RoomsRefusal>
         if case .create = request.body {

@@ -139,6 +139,8 @@ package actor RoomManager {
     var limiter = ConnectionLimiter()
     var entries = EntryLimiter(.entries)
     var questions = EntryLimiter(.questions)
+    /// Where tokens come from.
+    var randomness = SystemRandomness()
     /// Ids of original programs' messages: unlike each other, and no secret.
     var ids: SplitMix64
 
@@ -182,8 +184,7 @@ package actor RoomManager {
         rules = RoomRules(
             policy: options.hostLeave, limitsRate: options.limitsRate,
             firstRoster: UInt64(clamping: wall.microseconds))
-        var system = SystemRandomness()
-        ids = SplitMix64(seed: system.next())
+        ids = SplitMix64(seed: randomness.next())
         stored = rooms
     }
 

@@ -25,10 +25,10 @@ extension RoomsClient {
             becameReady()
         case .message(let message, let isCaughtUp): show(message, isCaughtUp: isCaughtUp)
         case .plainMessage(let sender, let text):
-            var random = SystemRandomness()
             show(
                 ChatMessage(
-                    id: MessageID.random(using: &random).hex, sender: displayName(sender), senderKey: nameKey(sender),
+                    id: MessageID.random(using: &randomness).hex, sender: displayName(sender),
+                    senderKey: nameKey(sender),
                     text: text, time: .now()))
         case .context(let message): show(history: [message])
         case .gap(let from, let to):

@@ -65,6 +65,8 @@ actor RoomsClient {
     private var early: [ConsoleInput<RoomsTypedCommand>] = []
     /// Holds a pipe back until the room was entered, and while too much waits for answers.
     private let gate = InputGate()
+    /// Where ids come from.
+    var randomness = SystemRandomness()
     /// What is missing is not fetched while the output is stuck.
     private var heldFetch: RoomsRequest?
     /// What the room is about.
@@ -130,11 +132,10 @@ actor RoomsClient {
             return .internalError
         }
         place = await file?.read()
-        var random = SystemRandomness()
         machine = RoomSessionMachine(
             room: options.room, name: name, creates: options.creates, membership: place,
             context: min(options.history ?? (isInteractive ? Self.context : 0), RoomsQueryMachine.pageMessages),
-            seed: random.next())
+            seed: randomness.next())
         exchanges = RoomsExchanges(with: options.server.tcp, over: loop.hub)
         console.setOwnName(name.safeText)
         console.setPrompt("\(options.room)> ")
@@ -362,8 +363,7 @@ actor RoomsClient {
     }
 
     private func say(_ text: String) {
-        var random = SystemRandomness()
-        let id = MessageID.random(using: &random)
+        let id = MessageID.random(using: &randomness)
         show(own: text, id)
         do throws(RoomSessionMachine.TextError) {
             carryOut(try machine.said(text, id: id, at: loop.hub.now))

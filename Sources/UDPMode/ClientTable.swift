@@ -48,10 +48,7 @@ package actor ClientTable {
         machine = UDPServerMachine(
             port: port, socketCount: sockets.count, mailboxes: mailboxes, limitsRates: limitsRates, at: outbound.now,
             wall: .now(),
-            random: {
-                var generator = SystemRandomness()
-                return generator.next()
-            })
+            random: { .random(in: .min ... .max) })
         self.outbound = outbound
     }
 

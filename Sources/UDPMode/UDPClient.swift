@@ -145,17 +145,13 @@ actor UDPClient {
 
     private func start(_ server: SocketAddress, _ own: IPAddress, _ port: UInt16) {
         self.server = server
-        var generator = SystemRandomness()
         let settings = UDPClientMachine.Settings(
-            name: options.name.text, server: server, clientIP: own, clientPort: port, run: generator.next(),
+            name: options.name.text, server: server, clientIP: own, clientPort: port, run: .random(in: .min ... .max),
             secret: secrets?.secret(of: options.name, at: server), keepsSecret: secrets != nil,
             limitsRates: common.rateLimit)
         machine = UDPClientMachine(
             settings, at: outbound.now, wall: .now(),
-            random: {
-                var generator = SystemRandomness()
-                return generator.next()
-            })
+            random: { .random(in: .min ... .max) })
         console.show(.listening(host: "\(own)", port: port))
         change { machine, _, _ in machine.started() }
     }
