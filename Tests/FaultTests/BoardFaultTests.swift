@@ -15,14 +15,7 @@ import Wire
             seed: seed, speakers: Array(1...Self.clients), mortals: [0, 0, 1, 2],
             splits: [[[0], [1]], [[0], [2, 3]], [[0], [1, 2, 3]]], count: 60, network: .streams)
         let journal = Journal(schedule)
-        // The port on which the server comes back is the one it had: a proxy's door of the same number on another address.
-        let doorway = try FaultProxy(
-            seed: seed,
-            routes: [
-                .init(
-                    .stream, front: SocketAddress(ip: .v4(0x7F00_0009), port: 0),
-                    to: SocketAddress(ip: .loopbackV4, port: 0))
-            ])
+        let doorway = try Run.doorway(seed: seed, .stream)
         let port = doorway.fronts[0].port
         let proxy = try FaultProxy(
             seed: seed,
@@ -55,21 +48,18 @@ import Wire
             }
             try await run.carryOut(schedule)
             // All are alive and reach each other. The last message of each is seen by all, and so is what was before.
-            for client in clients { await Self.join(client, journal) }
-            var last: [Int: String] = [:]
-            for who in 1...Self.clients {
-                await clients[who - 1].type("%grouppost main s \(who)-9999")
-                last[who] = "\(who)-9999"
+            // "Already a member" may mean that the join is under way, and whoever is not connected is told to try again.
+            for client in clients {
+                await journal.persuade(client, by: ["%groupjoin main"], until: "joined group")
             }
-            var lives: [Int: Journal.Life] = [:]
-            for who in 1...Self.clients { lives[who] = await clients[who - 1].life }
-            let final = (lives, last)
+            await run.sayLastWords(1...Self.clients)
+            let lives = await Participant.lives(of: clients)
             await journal.wait { records in
-                final.0.allSatisfy { who, life in
+                lives.allSatisfy { life in
                     guard let record = records[life] else { return false }
                     return record.hasEnded
-                        || record.state(ofText: final.1[who]!) == "accepted"
-                            && final.1.allSatisfy { $0.key == who || record.shows($0.value) }
+                        || record.state(ofText: Run.lastWords(of: life)) == "accepted"
+                            && records.hasLastWords(life, of: lives)
                 }
             }
             for client in clients { #expect(await client.stop() != 70) }
@@ -81,19 +71,7 @@ import Wire
         Run.checkEverybody(records, schedule)
         try await check(records, folder: folder, schedule)
         doorway.stop()
-    }
-
-    /// Whoever was killed before the server had its join is no member; whoever is not connected is told to try again.
-    private static func join(_ client: Participant, _ journal: Journal) async {
-        let life = await client.life
-        while await !journal.isStuck {
-            let count = await journal.records[life]?.answers.count ?? 0
-            await client.type("%groupjoin main")
-            await journal.wait { ($0[life]?.answers.count ?? 0) > count || $0[life]?.hasEnded == true }
-            guard let record = await journal.records[life], !record.hasEnded else { return }
-            // "Already a member" may mean that the join is under way.
-            if record.answers.contains(where: { $0.contains("joined group") }) { return }
-        }
+        proxy.stop()
     }
 
     /// The export is another way to the same truth.

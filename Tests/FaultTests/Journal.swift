@@ -118,7 +118,6 @@ actor Journal {
     /// Waits until the records are as wanted: each event is looked at. Where everybody has fallen silent and it is still
     /// not so, that is recorded, and nobody waits any more.
     func wait(until holds: @escaping @Sendable ([Life: Record]) -> Bool) async {
-        if isStuck || holds(records) { return }
         nextWaiter += 1
         let id = nextWaiter
         let watch = Task {
@@ -127,8 +126,25 @@ actor Journal {
                 giveUpIfSilent()
             }
         }
-        await withCheckedContinuation { waiters.append((id, holds, $0)) }
+        await withCheckedContinuation { go in
+            // Looked at here and not before: what is waited for may come on the way, and would wake nobody.
+            if isStuck || holds(records) { go.resume() } else { waiters.append((id, holds, go)) }
+        }
         watch.cancel()
+    }
+
+    /// Types lines until the last of them has the answer that is wanted, or the process has ended.
+    func persuade(_ participant: Participant, by lines: [String], until wanted: String) async {
+        while !isStuck {
+            let life = await participant.life
+            for line in lines {
+                let count = records[life]?.answers.count ?? 0
+                await participant.type(line)
+                await wait { ($0[life]?.answers.count ?? 0) > count || $0[life]?.hasEnded == true }
+            }
+            guard let record = records[life], !record.hasEnded else { return }
+            if record.answers.contains(where: { $0.contains(wanted) }) { return }
+        }
     }
 
     private func giveUpIfSilent() {
@@ -153,5 +169,12 @@ actor Journal {
             waiters.removeAll { $0.id == waiter.id }
             waiter.go.resume()
         }
+    }
+}
+
+extension [Journal.Life: Journal.Record] {
+    /// The last words of all others were shown to one.
+    func hasLastWords(_ life: Journal.Life, of lives: [Journal.Life]) -> Bool {
+        lives.allSatisfy { $0 == life || self[life]?.shows(Run.lastWords(of: $0)) == true }
     }
 }

@@ -39,10 +39,8 @@ import Wire
             for participant in nodes { group.addTask { await participant.follow() } }
             for who in 0..<Self.count { try await run.start(who) }
             try await run.carryOut(schedule)
-            for who in 0..<Self.count { await nodes[who].type("\(who)-9999") }
-            var final: [Journal.Life] = []
-            for node in nodes { final.append(await node.life) }
-            let lives = final
+            await run.sayLastWords(0..<Self.count)
+            let lives = await Participant.lives(of: nodes)
             // The last words of all, and what the dead have said and anybody has.
             await journal.wait { records in
                 let texts = Set(lives.flatMap { records[$0]?.shown.map(\.id) ?? [] })
@@ -50,7 +48,7 @@ import Wire
                     guard let record = records[life] else { return false }
                     let seen = Set(record.shown.map(\.id)).union(record.own.keys)
                     return record.hasEnded
-                        || lives.allSatisfy { $0 == life || record.shows("\($0.who)-9999") } && texts.isSubset(of: seen)
+                        || records.hasLastWords(life, of: lives) && texts.isSubset(of: seen)
                 }
             }
             for node in nodes {

@@ -49,6 +49,13 @@ actor Participant {
         }
     }
 
+    /// The lives that some of them have now.
+    static func lives(of participants: [Participant]) async -> [Journal.Life] {
+        var lives: [Journal.Life] = []
+        for participant in participants { lives.append(await participant.life) }
+        return lives
+    }
+
     /// It has ended by itself.
     var hasEnded: Bool {
         get async { await journal.records[life]?.hasEnded == true }

@@ -17,12 +17,7 @@ import Wire
             seed: seed, speakers: Array(1...Self.clients), mortals: [0, 0, 1, 2],
             splits: [[[0], [1]], [[0], [2, 3]], [[0], [1, 2, 3]]], count: 60, network: network)
         let journal = Journal(schedule)
-        // The ports on which the server comes back are those it had: doors of the same numbers on another address.
-        let elsewhere = SocketAddress(ip: .v4(0x7F00_0009), port: 0)
-        let here = SocketAddress(ip: .loopbackV4, port: 0)
-        let doorway = try FaultProxy(
-            seed: seed,
-            routes: [.init(.stream, front: elsewhere, to: here), .init(.datagrams, front: elsewhere, to: here)])
+        let doorway = try Run.doorway(seed: seed, .stream, .datagrams)
         let (tcp, udp) = (doorway.fronts[0].port, doorway.fronts[1].port)
         let proxy = try FaultProxy(
             seed: seed,
@@ -55,15 +50,12 @@ import Wire
             try await run.carryOut(schedule)
             // A damaged datagram may have told a client that its room was closed.
             for client in clients where await client.hasEnded { try await client.startAgain() }
-            for who in 1...Self.clients { await run.say(who, 9_999) }
-            var final: [Journal.Life] = []
-            for client in clients { final.append(await client.life) }
-            let lives = final
+            await run.sayLastWords(1...Self.clients)
+            let lives = await Participant.lives(of: clients)
             await journal.wait { records in
                 lives.allSatisfy { life in
                     guard let record = records[life] else { return false }
-                    return record.hasEnded
-                        || record.isSettled && lives.allSatisfy { $0 == life || record.shows("\($0.who)-9999") }
+                    return record.hasEnded || record.isSettled && records.hasLastWords(life, of: lives)
                 }
             }
             let history = try await Self.history("127.0.0.1:\(tcp):\(udp)")

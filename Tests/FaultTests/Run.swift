@@ -1,6 +1,7 @@
 import FaultProxy
 import Glibc
 import Testing
+import Wire
 
 /// Carries out a schedule and counts what everybody wrote.
 struct Run {
@@ -10,6 +11,14 @@ struct Run {
         let first = getenv("CHAT_FAULT_FIRST").flatMap { UInt64(String(cString: $0)) } ?? 1
         return Array(first..<(first + count))
     }()
+
+    /// A server that is killed comes back on the ports it had: they are those of doors at another address, which nobody
+    /// else is given.
+    static func doorway(seed: UInt64, _ transports: FaultProxy.Route.Transport...) throws -> FaultProxy {
+        let elsewhere = SocketAddress(ip: .v4(0x7F00_0009), port: 0)
+        let here = SocketAddress(ip: .loopbackV4, port: 0)
+        return try FaultProxy(seed: seed, routes: transports.map { .init($0, front: elsewhere, to: here) })
+    }
 
     let proxy: FaultProxy
     let participants: [Participant]
@@ -65,9 +74,18 @@ struct Run {
         await say(who, counts[who]!)
     }
 
-    func say(_ who: Int, _ number: Int) async {
+    private func say(_ who: Int, _ number: Int) async {
         await participants[who].type(line(who, number, "\(who)-\(number)"))
     }
+
+    /// Lets some say something for the last time.
+    func sayLastWords(_ speakers: some Sequence<Int>) async {
+        for who in speakers { await say(who, Self.lastNumber) }
+    }
+
+    private static let lastNumber = 9_999
+
+    static func lastWords(of life: Journal.Life) -> String { "\(life.who)-\(lastNumber)" }
 
     /// What no run may show, whatever the mode: a message twice, one author's messages out of their order, anything that
     /// is no event.

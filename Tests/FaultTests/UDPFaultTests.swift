@@ -22,14 +22,7 @@ import Wire
             splits: [[[0], [1]], [[0], [2, 3]], [[3], [4]], [[0], Self.clients], [[0, 1, 2], [3, 4]]], count: 60,
             network: network)
         let journal = Journal(schedule)
-        // The port on which the server comes back is the one it had: a door of the same number on another address.
-        let doorway = try FaultProxy(
-            seed: seed,
-            routes: [
-                .init(
-                    .datagrams, front: SocketAddress(ip: .v4(0x7F00_0009), port: 0),
-                    to: SocketAddress(ip: .loopbackV4, port: 0))
-            ])
+        let doorway = try Run.doorway(seed: seed, .datagrams)
         let port = doorway.fronts[0].port
         let proxy = try FaultProxy(
             seed: seed,
@@ -56,14 +49,13 @@ import Wire
         try await withThrowingTaskGroup(of: Void.self) { group in
             for participant in [server] + clients { group.addTask { await participant.follow() } }
             for who in 0...Self.clients.count { try await run.start(who) }
-            for who in Self.members { await Self.join(clients[who - 1], journal) }
+            await Self.joinGroup(clients, journal)
             try await run.carryOut(schedule)
             // Who has given up on a server that was away is started again.
             for client in clients where await client.hasEnded { try await client.startAgain() }
-            for who in Self.members { await Self.join(clients[who - 1], journal) }
-            for who in Self.clients { await run.say(who, 9_999) }
+            await Self.joinGroup(clients, journal)
+            await run.sayLastWords(Self.clients)
             await Self.settle(clients, journal)
-            await Self.waitForLastWords(clients, journal)
             // What is stored is handed over to who comes back, if it has not been before.
             for who in Self.others {
                 #expect(await clients[who - 1].stop() <= 2, "\(schedule)")
@@ -98,43 +90,27 @@ import Wire
         return "send c\(receiver) \(text)"
     }
 
-    /// Types until it is in the group.
-    private static func join(_ client: Participant, _ journal: Journal) async {
-        while await !journal.isStuck {
-            let life = await client.life
-            for line in ["create_group g", "join_group g", "list_members"] {
-                let count = await journal.records[life]?.answers.count ?? 0
-                await client.type(line)
-                await journal.wait { ($0[life]?.answers.count ?? 0) > count || $0[life]?.hasEnded == true }
-            }
-            guard let record = await journal.records[life], !record.hasEnded else { return }
-            if record.answers.contains(where: { $0.contains("Members in the group g") }) { return }
+    private static func joinGroup(_ clients: [Participant], _ journal: Journal) async {
+        for who in members {
+            await journal.persuade(
+                clients[who - 1], by: ["create_group g", "join_group g", "list_members"],
+                until: "Members in the group g")
         }
     }
 
-    /// Every living client knows what became of each of its messages, the last one included.
+    /// Every living client knows what became of each of its messages, the last one included, and members have each
+    /// other's last words. (Those of the others have their answers.)
     private static func settle(_ clients: [Participant], _ journal: Journal) async {
-        var lives: [Journal.Life] = []
-        for client in clients { lives.append(await client.life) }
-        let all = lives
+        let lives = await Participant.lives(of: clients)
+        let readers = lives.filter { members.contains($0.who) }
         await journal.wait { records in
-            all.allSatisfy { life in
+            lives.allSatisfy { life in
                 guard let record = records[life] else { return false }
-                return record.hasEnded || record.isSettled && record.own.values.contains("\(life.who)-9999")
+                return record.hasEnded || record.isSettled && record.own.values.contains(Run.lastWords(of: life))
             }
         }
-    }
-
-    /// Members have each other's last words. (Those of the others have their answers.)
-    private static func waitForLastWords(_ clients: [Participant], _ journal: Journal) async {
-        var lives: [Journal.Life] = []
-        for who in members { lives.append(await clients[who - 1].life) }
-        let all = lives
         await journal.wait { records in
-            all.allSatisfy { life in
-                records[life]?.hasEnded == true
-                    || all.allSatisfy { $0 == life || records[life]?.shows("\($0.who)-9999") == true }
-            }
+            readers.allSatisfy { records[$0]?.hasEnded == true || records.hasLastWords($0, of: readers) }
         }
     }
 

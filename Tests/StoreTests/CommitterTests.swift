@@ -32,17 +32,22 @@ struct CommitterTests {
 
         private func commit(_ batch: [Int]) async -> [Int] {
             batches.append(batch)
-            for arrival in arrivals { arrival.resume() }
-            arrivals = []
-            if !isInstant { await withCheckedContinuation { disk.append($0) } }
+            if !isInstant {
+                await withCheckedContinuation { written in
+                    disk.append(written)
+                    for arrival in arrivals { arrival.resume() }
+                    arrivals = []
+                }
+            }
             return batch
         }
 
         /// Waits until a commit is under way.
         func commitBegan() async {
-            if disk.isEmpty { await withCheckedContinuation { arrivals.append($0) } }
-            // The continuation is stored in the same turn in which the commit began.
-            while disk.isEmpty { await Task.yield() }
+            await withCheckedContinuation { arrival in
+                // Looked at here and not before: the commit may begin on the way, and would wake nobody.
+                if disk.isEmpty { arrivals.append(arrival) } else { arrival.resume() }
+            }
         }
 
         func diskIsDone() { disk.removeFirst().resume() }
