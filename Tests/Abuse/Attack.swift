@@ -111,16 +111,7 @@ private let streamAttacks: [Attack] = [
             close(descriptor)
         }
     },
-    Attack(name: "giant frames and lengths", modes: overStreams) { target, pace in
-        var crowd = Crowd()
-        for _ in 0..<20 { crowd.add(RawSocket.connect(to: target.streams)) }
-        while pace.next(perSecond: 500) {
-            crowd.each(pace.count, renew: { RawSocket.connect(to: target.streams) }) { descriptor in
-                RawSocket.write(target.giant, descriptor) && RawSocket.read(descriptor) != nil
-            }
-        }
-        crowd.closeAll()
-    },
+    bombardment("giant frames and lengths", perSecond: 500) { $0.giant },
     Attack(name: "clients that never read", modes: overStreams) { target, pace in
         var crowd = Crowd()
         func dial() -> Int32 {
@@ -135,14 +126,21 @@ private let streamAttacks: [Attack] = [
         }
         crowd.closeAll()
     },
-    Attack(name: "deep JSON", modes: overStreams) { target, pace in
+    bombardment("deep JSON", perSecond: 1_000) { $0.deep },
+]
+
+/// The same bytes again and again, over a few connections; one that is over is replaced.
+private func bombardment(
+    _ name: String, perSecond: Int, _ bytes: @escaping @Sendable (Target) -> [UInt8]
+) -> Attack {
+    Attack(name: name, modes: overStreams) { target, pace in
         var crowd = Crowd()
         for _ in 0..<20 { crowd.add(RawSocket.connect(to: target.streams)) }
-        while pace.next(perSecond: 1_000) {
+        while pace.next(perSecond: perSecond) {
             crowd.each(pace.count, renew: { RawSocket.connect(to: target.streams) }) { descriptor in
-                RawSocket.write(target.deep, descriptor) && RawSocket.read(descriptor) != nil
+                RawSocket.write(bytes(target), descriptor) && RawSocket.read(descriptor) != nil
             }
         }
         crowd.closeAll()
-    },
-]
+    }
+}

@@ -4,40 +4,37 @@ import Wire
 let datagramAttacks: [Attack] = [
     Attack(name: "datagrams of nothing", modes: [.udp, .rooms]) { target, pace in
         var random = SplitMix64(seed: 9)
-        withSources(64) { sources in
+        withSources(64, to: target) { sources in
             while pace.next(perSecond: 5_000) {
                 let bytes = (0..<Int.random(in: 0...200, using: &random)).map { _ in
                     UInt8.random(in: 0...255, using: &random)
                 }
-                RawSocket.send(bytes, to: target.datagrams, through: sources[pace.count % sources.count].descriptor)
+                sources[pace.count % sources.count].send(bytes)
             }
         }
     },
     Attack(name: "giant datagrams and deep JSON", modes: [.udp, .rooms]) { target, pace in
-        withSources(16) { sources in
+        withSources(16, to: target) { sources in
             while pace.next(perSecond: 1_000) {
                 let bytes = pace.count % 2 == 0 ? target.giant : Array(target.deep.prefix(4_000))
-                RawSocket.send(bytes, to: target.datagrams, through: sources[pace.count % sources.count].descriptor)
+                sources[pace.count % sources.count].send(bytes)
             }
         }
     },
     Attack(name: "registrations", modes: [.udp]) { target, pace in
-        withSources(64) { sources in
+        withSources(64, to: target) { sources in
             while pace.next(perSecond: 500) {
                 let source = sources[pace.count % sources.count]
                 // One that is registered cannot be told from one that has gone, but by asking it.
                 let name = "stranger\(Int.random(in: 0..<1_000_000_000))"
-                RawSocket.send(
-                    target.registration(name, port: source.port), to: target.datagrams, through: source.descriptor)
+                source.send(target.registration(name, port: source.port))
             }
         }
     },
     Attack(name: "groups, joins and requests", modes: [.udp]) { target, pace in
-        withSources(64) { sources in
+        withSources(64, to: target) { sources in
             for (index, source) in sources.enumerated() {
-                RawSocket.send(
-                    target.registration("asker\(index)", port: source.port), to: target.datagrams,
-                    through: source.descriptor)
+                source.send(target.registration("asker\(index)", port: source.port))
             }
             while pace.next(perSecond: 2_000) {
                 let index = pace.count % sources.count
@@ -46,22 +43,17 @@ let datagramAttacks: [Attack] = [
                     ("join_group", "\"g\""), ("group_message", "{\"message\": \"flood\", \"group\": \"g\"}"),
                     ("list_members", "{\"group\": \"g\"}"), ("leave_group", "\"g\""),
                 ][pace.count / sources.count % 6]
-                RawSocket.send(
-                    target.request(type, payload, "asker\(index)", sources[index].port), to: target.datagrams,
-                    through: sources[index].descriptor)
+                sources[index].send(target.request(type, payload, "asker\(index)", sources[index].port))
             }
             for (index, source) in sources.enumerated() {
-                RawSocket.send(
-                    target.request("deregistration", "null", "asker\(index)", source.port), to: target.datagrams,
-                    through: source.descriptor)
+                source.send(target.request("deregistration", "null", "asker\(index)", source.port))
             }
         }
     },
     Attack(name: "replays from many ports", modes: [.udp]) { target, pace in
-        withSources(64) { sources in
+        withSources(64, to: target) { sources in
             let first = sources[0]
-            RawSocket.send(
-                target.registration("replayed", port: first.port), to: target.datagrams, through: first.descriptor)
+            first.send(target.registration("replayed", port: first.port))
             let datagrams = [
                 target.registration("replayed", port: first.port),
                 target.request("join_group", "\"g\"", "replayed", first.port),
@@ -70,38 +62,39 @@ let datagramAttacks: [Attack] = [
                 target.request("client_offline", "\"listener\"", "replayed", first.port),
             ]
             while pace.next(perSecond: 3_000) {
-                RawSocket.send(
-                    datagrams[pace.count % datagrams.count], to: target.datagrams,
-                    through: sources[pace.count % sources.count].descriptor)
+                sources[pace.count % sources.count].send(datagrams[pace.count % datagrams.count])
             }
-            RawSocket.send(
-                target.request("deregistration", "null", "replayed", first.port), to: target.datagrams,
-                through: first.descriptor)
+            first.send(target.request("deregistration", "null", "replayed", first.port))
         }
     },
     Attack(name: "replays from many ports", modes: [.rooms]) { target, pace in
-        withSources(64) { sources in
+        withSources(64, to: target) { sources in
             guard let token = token(of: target) else { return }
-            RawSocket.send(
-                target.roomsMessage("lobby", token: token, "__REGISTER__"), to: target.datagrams,
-                through: sources[0].descriptor)
+            sources[0].send(target.roomsMessage("lobby", token: token, "__REGISTER__"))
             while pace.next(perSecond: 3_000) {
-                RawSocket.send(
-                    target.roomsMessage("lobby", token: token, "again"), to: target.datagrams,
-                    through: sources[pace.count % sources.count].descriptor)
+                sources[pace.count % sources.count].send(target.roomsMessage("lobby", token: token, "again"))
             }
             for source in sources {
-                RawSocket.send(
-                    target.roomsMessage("lobby", token: token, "__LEAVE__"), to: target.datagrams,
-                    through: source.descriptor)
+                source.send(target.roomsMessage("lobby", token: token, "__LEAVE__"))
             }
         }
     },
 ]
 
+/// A socket of a stranger's that sends to one target.
+private struct Source {
+    let descriptor: Int32
+    let port: UInt16
+    let target: UInt16
+
+    func send(_ bytes: [UInt8]) { RawSocket.send(bytes, to: target, through: descriptor) }
+}
+
 /// Sockets with a port each; closed afterwards.
-private func withSources(_ count: Int, _ body: ([(descriptor: Int32, port: UInt16)]) -> Void) {
-    let sources = (0..<count).compactMap { _ in RawSocket.datagrams() }
+private func withSources(_ count: Int, to target: Target, _ body: ([Source]) -> Void) {
+    let sources = (0..<count).compactMap { _ in
+        RawSocket.datagrams().map { Source(descriptor: $0.descriptor, port: $0.port, target: target.datagrams) }
+    }
     if !sources.isEmpty { body(sources) }
     for source in sources { close(source.descriptor) }
 }
