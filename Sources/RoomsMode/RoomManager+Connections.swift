@@ -212,7 +212,7 @@ extension RoomManager {
             offsets, order, limit: min(limit, Self.pageMessages), byteLimit: Self.pageBytes)
         let queued = QueuedPage(
             page: RoomsPage(conversation: conversation, page: page), origin: connection.id,
-            epoch: rules.rooms[room]!.epoch, range: offsets, order: order)
+            epoch: rules.rooms[room]!.epoch, range: offsets, offset: rules.rooms[room]!.nextOffset, order: order)
         // A connection asks for one page at a time, so their number bounds the queue.
         let isTaken = reader.offer(queued, size: 0)
         if !isTaken { answer(connection, .failure(.shuttingDown)) }

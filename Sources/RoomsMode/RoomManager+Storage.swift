@@ -220,13 +220,13 @@ extension RoomManager {
         case .oldestFirst:
             let end = isWhole ? queued.range.upperBound : messages.last.map { $0.offset + 1 } ?? queued.range.upperBound
             return RoomsAnswer.HistoryPage(
-                epoch: queued.epoch, start: queued.range.lowerBound, end: end, messages: messages,
-                hasMore: end < queued.range.upperBound)
+                epoch: queued.epoch, start: queued.range.lowerBound, end: end, offset: queued.offset,
+                messages: messages, hasMore: end < queued.range.upperBound)
         case .newestFirst:
             let start = isWhole ? queued.range.lowerBound : messages.last?.offset ?? queued.range.lowerBound
             return RoomsAnswer.HistoryPage(
-                epoch: queued.epoch, start: start, end: queued.range.upperBound, messages: messages.reversed(),
-                hasMore: start > queued.range.lowerBound)
+                epoch: queued.epoch, start: start, end: queued.range.upperBound, offset: queued.offset,
+                messages: messages.reversed(), hasMore: start > queued.range.lowerBound)
         }
     }
 }

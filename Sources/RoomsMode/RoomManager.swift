@@ -106,6 +106,8 @@ package actor RoomManager {
         let epoch: Epoch
         /// The part of the history that exists, and that the page is cut out of.
         let range: Range<Int64>
+        /// What the room's next message gets.
+        let offset: Int64
         let order: Transaction.Page.Order
     }
 

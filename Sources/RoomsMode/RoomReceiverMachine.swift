@@ -6,6 +6,10 @@ package import Wire
 /// Messages come by datagrams at their offsets, some late, twice or never. What stays missing is fetched out of the
 /// history, a page at a time; what cannot be had is told as a gap. An offset that no message has is passed over
 /// silently: the server used blocks of them up without need.
+///
+/// Datagrams can be damaged or forged. Of what exists the history has the last word, which comes by TCP: what it knows
+/// nothing of, asked twice, is forgotten again, so that a wrong offset does not make everything look old that comes
+/// after it.
 package struct RoomReceiverMachine: Sendable, Equatable {
     /// How long something may be missing before it is fetched; twice as long after each attempt that brought nothing.
     package static let fetchDelay: Duration = .milliseconds(200)
@@ -13,6 +17,8 @@ package struct RoomReceiverMachine: Sendable, Equatable {
     /// Fetches that bring nothing although the server is there (over about ten seconds), after which newer messages that
     /// wait are shown without what is missing. While none wait there is no hurry.
     package static let patience = 6
+    /// Pages in a row with nothing new after which the history is believed that there is nothing.
+    package static let mostDenials = 2
     /// Messages that wait for an earlier one; more are fetched again when it is their turn.
     package static let mostHeld = 1_024
     /// Ids that are remembered, to show a message once that has come under two offsets.
@@ -49,6 +55,13 @@ package struct RoomReceiverMachine: Sendable, Equatable {
     private enum Item: Sendable, Equatable {
         case message(Message)
         case own(MessageID)
+
+        var id: MessageID {
+            switch self {
+            case .message(let message): message.id
+            case .own(let id): id
+            }
+        }
     }
 
     package private(set) var epoch: Epoch
@@ -68,6 +81,8 @@ package struct RoomReceiverMachine: Sendable, Equatable {
     private var attempts = 0
     /// Of these, those that the server is to blame for.
     private var disappointments = 0
+    /// Pages in a row that had nothing new.
+    private var denials = 0
     /// True while the server is away: nothing can be fetched, and nothing is given up for that.
     private var isSuspended = false
 
@@ -141,11 +156,15 @@ package struct RoomReceiverMachine: Sendable, Equatable {
             held = held.filter { $0.key >= page.end }
             attempts = 0
             disappointments = 0
+            denials = 0
             release(&effects)
         } else {
-            // What is missing is being committed there.
+            // What is missing is being committed there, or does not exist. The page may be older than what has come
+            // meanwhile; one that is asked for later is not.
             attempts += 1
             disappointments += 1
+            denials += 1
+            if denials >= Self.mostDenials { forget(from: page.offset) }
         }
         return effects + look(at: now)
     }
@@ -204,12 +223,23 @@ package struct RoomReceiverMachine: Sendable, Equatable {
             show(item, at: offset, &effects)
             next += 1
             release(&effects)
+        } else if let other = held[offset], other.id != item.id {
+            // One of the two is wrong; the history knows which.
+            held[offset] = nil
         } else if held[offset] == nil, held.count < Self.mostHeld {
             held[offset] = item
             // That it is kept need not wait for its turn to be shown.
             if case .own(let id) = item { effects.append(.confirmed(id, offset: offset)) }
         }
         return effects + look(at: now)
+    }
+
+    /// Nothing exists from there on, whatever datagrams have said.
+    private mutating func forget(from offset: Int64) {
+        guard known > max(offset, next) else { return }
+        known = max(offset, next)
+        held = held.filter { $0.key < offset }
+        denials = 0
     }
 
     private mutating func release(_ effects: inout [Effect]) {
@@ -237,6 +267,7 @@ package struct RoomReceiverMachine: Sendable, Equatable {
             fetchAt = nil
             attempts = 0
             disappointments = 0
+            denials = 0
             return []
         }
         guard !isFetching, !isSuspended else { return [] }

@@ -182,15 +182,20 @@ package enum RoomsAnswer: Equatable, Sendable {
         package var start: Int64
         /// ...up to here, this one not included. Offsets between that no message has were never used.
         package var end: Int64
+        /// The offset that the room's next message gets; from `end` up to here they are being committed.
+        package var offset: Int64
         /// In the order of their offsets.
         package var messages: [KeptMessage]
         /// True where there is more in the direction that was asked for.
         package var hasMore: Bool
 
-        package init(epoch: Epoch, start: Int64, end: Int64, messages: [KeptMessage], hasMore: Bool) {
+        package init(
+            epoch: Epoch, start: Int64, end: Int64, offset: Int64, messages: [KeptMessage], hasMore: Bool
+        ) {
             self.epoch = epoch
             self.start = start
             self.end = end
+            self.offset = offset
             self.messages = messages
             self.hasMore = hasMore
         }
@@ -256,6 +261,7 @@ package enum RoomsAnswerWriter {
             json.member("epoch", page.epoch.hex)
             json.member("start", page.start)
             json.member("end", page.end)
+            json.member("offset", page.offset)
             json.member("more", page.hasMore)
             json.key("messages")
             json.array { json in
@@ -357,7 +363,8 @@ package enum RoomsAnswerReader {
 
     private static func history(_ fields: JSONObject) throws(Malformed) -> RoomsAnswer.HistoryPage {
         guard let epoch = fields["epoch"]?.string.flatMap({ Epoch(hex: $0) }),
-            let start = fields["start"]?.integer, let end = fields["end"]?.integer, start >= 0, end >= start
+            let start = fields["start"]?.integer, let end = fields["end"]?.integer, start >= 0, end >= start,
+            let offset = fields["offset"]?.integer, offset >= end
         else { throw Malformed() }
         let messages = try elements(fields["messages"]) { fields throws(Malformed) in
             guard let offset = fields["offset"]?.integer, let id = fields["id"]?.string.flatMap({ MessageID(hex: $0) }),
@@ -373,7 +380,8 @@ package enum RoomsAnswerReader {
             next = message.offset + 1
         }
         return RoomsAnswer.HistoryPage(
-            epoch: epoch, start: start, end: end, messages: messages, hasMore: fields["more"]?.bool ?? false)
+            epoch: epoch, start: start, end: end, offset: offset, messages: messages,
+            hasMore: fields["more"]?.bool ?? false)
     }
 
     private static func elements<Element>(

@@ -119,7 +119,9 @@ enum HostileRooms {
         repeat {
             operation = try await answer(listener) { operation in
                 guard operation == 6 else {
-                    return ["epoch": "1f2e3d4c5b6a7988", "start": 0, "end": 0, "more": false, "messages": []]
+                    return [
+                        "epoch": "1f2e3d4c5b6a7988", "start": 0, "end": 0, "offset": 0, "more": false, "messages": [],
+                    ]
                 }
                 let members: [JSON] = texts.map { ["name": .string($0), "host": false, "present": true] }
                 return ["roster": "0000000000000001", "members": .array(members)]

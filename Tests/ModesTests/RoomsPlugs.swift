@@ -19,7 +19,7 @@ enum RoomsPlugs {
         "rooms history": .attacked { face in
             try await ask(face, ["history", "lobby"]) { text in
                 [
-                    "epoch": "1f2e3d4c5b6a7988", "start": 0, "end": 1, "more": false,
+                    "epoch": "1f2e3d4c5b6a7988", "start": 0, "end": 1, "offset": 1, "more": false,
                     "messages": [
                         [
                             "offset": 0, "id": "00112233445566778899aabbccddeeff", "sender": .string(text),

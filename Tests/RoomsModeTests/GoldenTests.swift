@@ -39,7 +39,7 @@ import Wire
         extended: .init(udpPort: 9_091, epoch: epoch, offset: 12, roster: 7, isHost: false, topic: "tea"))
 
     private static let page = RoomsAnswer.HistoryPage(
-        epoch: epoch, start: 10, end: 12,
+        epoch: epoch, start: 10, end: 12, offset: 12,
         messages: [
             KeptMessage(
                 offset: 11, id: id, author: "Alice", time: Timestamp(microseconds: 1_795_184_587_036_000), subject: nil,

@@ -124,6 +124,7 @@ import Wire
                 .history(
                     .init(
                         epoch: Epoch(value: 1), start: offsets.lowerBound, end: offsets.upperBound + 1,
+                        offset: offsets.upperBound + 1,
                         messages: offsets.map(Self.kept), hasMore: more)), isExtended: true))
     }
 
@@ -160,6 +161,116 @@ import Wire
         var query = RoomsQueryMachine(.rooms)
         #expect(query.answered(page(1...2, more: false)) == .failed(.malformed))
         #expect(query.answered(.failure(.timedOut)) == .failed(.timedOut))
+    }
+}
+
+/// What a client makes of offsets that cannot be, or not yet.
+@Suite struct ReceiverTranscripts {
+    private let now = MonotonicTime(nanoseconds: 1_000_000_000)
+    private let epoch = Epoch(value: 1)
+
+    private func message(_ offset: Int64, id: UInt64? = nil) -> RoomReceiverMachine.Message {
+        .init(
+            offset: offset, id: MessageID(high: 9, low: id ?? UInt64(offset)), sender: "Bob", text: "\(offset)",
+            time: nil)
+    }
+
+    private func fetched(_ offset: Int64) -> RoomReceiverMachine.Message {
+        var message = message(offset)
+        message.time = Timestamp(microseconds: 0)
+        return message
+    }
+
+    /// What a server answers whose room has these messages.
+    private func page(_ offsets: Range<Int64>, of kept: [Int64], offset: Int64? = nil) -> RoomsAnswer.HistoryPage {
+        .init(
+            epoch: epoch, start: offsets.lowerBound, end: offsets.upperBound, offset: offset ?? offsets.upperBound,
+            messages: kept.map {
+                KeptMessage(
+                    offset: $0, id: message($0).id, author: "Bob", time: Timestamp(microseconds: 0), subject: nil,
+                    text: "\($0)")
+            }, hasMore: false)
+    }
+
+    /// Waits for the next fetch and answers it.
+    private func answer(
+        _ machine: inout RoomReceiverMachine, _ page: RoomsAnswer.HistoryPage
+    ) throws -> [RoomReceiverMachine.Effect] {
+        let due = try #require(machine.deadline)
+        #expect(machine.timedOut(at: due) == [.fetch(from: machine.next)])
+        return machine.fetched(page, at: due)
+    }
+
+    /// One damaged datagram must not make everything look old that comes after it.
+    @Test(arguments: [6, 1_000, 1 << 39] as [Int64], ["message", "acknowledgement", "heartbeat"])
+    func anOffsetThatTheHistoryDoesNotKnowIsForgotten(_ far: Int64, _ kind: String) throws {
+        var machine = RoomReceiverMachine(epoch: epoch, next: 5)
+        switch kind {
+        case "message": #expect(machine.received(message(far), at: now) == [])
+        case "acknowledgement":
+            let id = message(far).id
+            #expect(machine.acknowledged(id, offset: far, at: now) == [.confirmed(id, offset: far)])
+        default: #expect(machine.heard(next: far + 1, at: now) == [])
+        }
+        for _ in 0..<RoomReceiverMachine.mostDenials {
+            #expect(!machine.isComplete)
+            #expect(try answer(&machine, page(5..<5, of: [])) == [])
+        }
+        #expect(machine.isComplete && machine.deadline == nil)
+        for offset in 5...7 as ClosedRange<Int64> {
+            #expect(
+                machine.received(message(offset, id: 100 + UInt64(offset)), at: now)
+                    == [.deliver(message(offset, id: 100 + UInt64(offset)), isCaughtUp: false)])
+        }
+    }
+
+    /// What is only being committed is waited for: the server says that it exists.
+    @Test func whatIsBeingCommittedIsNotForgotten() throws {
+        var machine = RoomReceiverMachine(epoch: epoch, next: 5)
+        #expect(machine.received(message(6), at: now) == [])
+        for _ in 0..<RoomReceiverMachine.mostDenials + 1 {
+            #expect(try answer(&machine, page(5..<5, of: [], offset: 7)) == [])
+            #expect(!machine.isComplete)
+        }
+        #expect(
+            try answer(&machine, page(5..<6, of: [5], offset: 7)) == [
+                .deliver(fetched(5), isCaughtUp: false), .deliver(message(6), isCaughtUp: false),
+            ])
+    }
+
+    /// A page may be older than a message that has come meanwhile: one alone proves nothing.
+    @Test func aPageThatIsOlderThanTheNews() throws {
+        var machine = RoomReceiverMachine(epoch: epoch, next: 5)
+        #expect(machine.received(message(6), at: now) == [])
+        #expect(try answer(&machine, page(5..<5, of: [])) == [])
+        #expect(!machine.isComplete)
+        #expect(
+            machine.received(message(5), at: now) == [
+                .deliver(message(5), isCaughtUp: false), .deliver(message(6), isCaughtUp: false),
+            ])
+        #expect(machine.isComplete)
+    }
+
+    /// A server that was killed has passed offsets over: what is far ahead is there, and comes with the history.
+    @Test func whatIsFarAheadIndeedComesWithTheHistory() throws {
+        let far = 5 + 60_000 as Int64
+        var machine = RoomReceiverMachine(epoch: epoch, next: 5)
+        #expect(machine.received(message(far), at: now) == [])
+        #expect(
+            try answer(&machine, page(5..<(far + 1), of: [far])) == [.deliver(fetched(far), isCaughtUp: false)])
+        #expect(machine.isComplete && machine.next == far + 1)
+        #expect(machine.received(message(far + 1), at: now) == [.deliver(message(far + 1), isCaughtUp: false)])
+    }
+
+    /// Two messages cannot stand at one offset: neither is believed, the history is asked.
+    @Test func twoMessagesAtOneOffset() throws {
+        var machine = RoomReceiverMachine(epoch: epoch, next: 5)
+        #expect(machine.received(message(6, id: 77), at: now) == [])
+        #expect(machine.received(message(6), at: now) == [])
+        #expect(machine.received(message(5), at: now) == [.deliver(message(5), isCaughtUp: false)])
+        #expect(!machine.isComplete)
+        #expect(try answer(&machine, page(6..<7, of: [6])) == [.deliver(fetched(6), isCaughtUp: false)])
+        #expect(machine.isComplete)
     }
 }
 

@@ -157,7 +157,7 @@ import Wire
                 .history(token: nil, .from(0), limit: 9),
                 .history(
                     .init(
-                        epoch: Epoch(value: 5), start: 3, end: 9, messages: [message], hasMore: true))
+                        epoch: Epoch(value: 5), start: 3, end: 9, offset: 9, messages: [message], hasMore: true))
             ),
             (.leave(token: token), .left),
             (

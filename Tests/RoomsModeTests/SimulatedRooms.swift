@@ -323,7 +323,8 @@ struct SimulatedRooms {
             return granted(
                 .history(
                     .init(
-                        epoch: Epoch(value: 7), start: start, end: end, messages: Array(page), hasMore: end < settled)))
+                        epoch: Epoch(value: 7), start: start, end: end, offset: max(end, rules.rooms[0]!.nextOffset),
+                        messages: Array(page), hasMore: end < settled)))
         case .who(_, let after): return granted(.members(rules.listMembers(of: 0, after: after, limit: 3)))
         case .leave(let token):
             if let member = rules.member(of: token) { effects += rules.left(member, at: now) }
