@@ -1,4 +1,4 @@
-import Delivery
+package import Delivery
 import Net
 import Platform
 import Store
@@ -161,6 +161,10 @@ extension GroupStore {
         guard table.groups.count < GroupTable<SocketID>.groupLimit else {
             return .refused(BoardRefusal(.tooMany, "There are \(table.groups.count) groups, and no room for more."))
         }
+        guard !options.limitsRate || creations.admits(connection.peer.ip, at: outbound.now) else {
+            return .refused(
+                BoardRefusal(.tooMany, "Too many groups were created from your address; wait a few minutes."))
+        }
         offer(.create(name: group, visibility: visibility ?? options.visibility), -1, reply, connection)
         return nil
     }
@@ -256,4 +260,9 @@ extension MessageID {
         let milliseconds = UInt64(clamping: time.microseconds / 1_000)
         return MessageID(high: milliseconds << 16 | generator.next() & 0xffff, low: generator.next())
     }
+}
+
+extension EntryLimiter.Rate {
+    /// Groups of one address: a hundred at once, and six a minute from then on.
+    package static let creations = EntryLimiter.Rate(burst: 100, perSecond: 0.1, exemptsLoopback: false)
 }

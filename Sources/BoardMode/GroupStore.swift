@@ -123,6 +123,8 @@ package actor GroupStore {
     var storageFails = false
     /// Where secrets come from, and ids for posts whose authors make none.
     var randomness = SystemRandomness()
+    /// Groups stay, and there is room for so many only: nobody may take it all.
+    var creations = EntryLimiter(.creations)
 
     /// Set once: nothing new is taken.
     var isEnding = false

@@ -169,6 +169,10 @@ extension UDPServerMachine {
             keepName(key, isThere: true)
             log(.tableUpdated)
         }
+        guard !limitsRates || table[key]?.tables.take(at: now) == true else {
+            overRate += 1
+            return
+        }
         if !tableRequests.contains(key) { tableRequests.append(key) }
     }
 

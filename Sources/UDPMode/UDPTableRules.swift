@@ -36,6 +36,8 @@ package struct UDPRegistration: Sendable {
     package var answers = UDPAnswerMemory()
     /// Requests that are answered, and messages that are admitted.
     package var requests = TokenBucket(burst: requestBurst, perSecond: requestsPerSecond)
+    /// Whole tables, which are up to a thousand times as large as what asks for them.
+    package var tables = TokenBucket(burst: tableBurst, perSecond: tablesPerSecond)
     package var posts = TokenBucket(burst: FloodGuard.burst, perSecond: FloodGuard.perSecond)
     /// Group messages that were refused, by sequence number: a repeated one is refused again.
     package var refused = DuplicateWindow<UInt64>(capacity: 64)
@@ -59,6 +61,10 @@ package struct UDPRegistration: Sendable {
     /// Requests at once, and a second from then on.
     package static let requestBurst = 100
     package static let requestsPerSecond = 50.0
+    /// The same for requests of the whole table. A client repeats them every half second six times before it gives the
+    /// server up, so an honest one is always answered in time.
+    package static let tableBurst = 20
+    package static let tablesPerSecond = 2.0
 
     package struct MailRound: Sendable {
         package var underWay: Set<MessageID> = []

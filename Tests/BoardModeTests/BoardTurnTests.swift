@@ -22,13 +22,13 @@ struct BoardTurnTests {
         let listener: SocketID
         static let peer = SocketAddress(ip: .v4(0x7f00_0001), port: 50_000)
 
-        init(groups names: [String] = ["main", "general"]) async throws {
+        init(groups names: [String] = ["main", "general"], limitsRate: Bool = false) async throws {
             thread = try WorkerThread(name: "board")
             store = try await MessageStore.open(path: nil, schema: BoardStorage.schema)
             let wanted = try names.map { (name: try GroupName(validating: $0), visibility: VisibilityRule.standard) }
             let groups = try await BoardStorage.openGroups(wanted, recent: GroupStore.recentPosts, in: store)
             var options = GroupStore.Options()
-            options.limitsRate = false
+            options.limitsRate = limitsRate
             options.utcOffset = { _ in 0 }
             self.groups = GroupStore(
                 executor: thread, outbound: outbound, store: store, groups: groups, options: options)
@@ -94,6 +94,28 @@ struct BoardTurnTests {
             }
         }
     }
+
+    @Test("Nobody takes all the room that there is for groups")
+    func groupsOfOneAddress() async throws {
+        let stage = try await Stage(limitsRate: true)
+        /// True where it was refused; one that is not waits for the disk.
+        func create(_ number: Int) async -> Bool {
+            let person = await stage.person("p\(number)")
+            let said = await stage.turn(stage.says("%groupcreate g\(number)\n", person))
+            await stage.turn(.closed(person, .remote))
+            #expect(said.isEmpty || said == ["\(person.slot): [ERROR] \(Self.tooManyGroups)\n"])
+            return !said.isEmpty
+        }
+        let burst = EntryLimiter.Rate.creations.burst
+        for number in 0..<burst { #expect(await !create(number)) }
+        #expect(await create(burst))
+        stage.outbound.now += .seconds(10)
+        #expect(await !create(burst + 1))
+        #expect(await create(burst + 2))
+        await stage.end()
+    }
+
+    private static let tooManyGroups = "Too many groups were created from your address; wait a few minutes."
 
     @Test("Join, post, visibility, leave: who is sent what, and a success only after its commit")
     func scenario() async throws {

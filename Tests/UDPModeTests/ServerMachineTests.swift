@@ -255,6 +255,26 @@ import Wire
         #expect(introduced.sent(to: ours).map(\.body) == [.introduceAck(name: "first")])
     }
 
+    /// The whole table is far larger than what asks for it.
+    @Test func theWholeTableIsNotHadAtAnyRate() throws {
+        var server = ServerHarness()
+        let ours = try server.register(TestClient.ours("ours", 1_502))
+        func tables() throws -> Int {
+            try server.receive(ours.message(.tableRequest), from: ours).sent(to: ours)
+                .count { if case .stateChange = $0.body { true } else { false } }
+        }
+        // One was had with the registration.
+        var had = 1
+        for _ in 0..<UDPRegistration.tableBurst * 2 { had += try tables() }
+        #expect(had == UDPRegistration.tableBurst)
+        #expect(server.machine.overRate == UDPRegistration.tableBurst + 1)
+        // Who repeats a request as a client does is answered before it gives up.
+        for _ in 0..<10 {
+            _ = server.wait(.milliseconds(500))
+            #expect(try tables() == 1)
+        }
+    }
+
     /// A table for each of many originals whenever anybody comes would let who registers spend the server's time: the more
     /// there are, the longer they wait, and then all are told together.
     @Test func manyOriginalsAreToldNowAndThen() throws {
