@@ -150,7 +150,7 @@ actor BoardClient {
             for event in turn { client.handle(event) }
             client.turnEnded()
         }
-        await console.finish(hurry: true)
+        await console.finish()
     }
 
     private func writeConsole() async {
@@ -231,6 +231,7 @@ actor BoardClient {
         // Ctrl+C in an editor reaches everybody at the terminal and is the editor's.
         case .interrupt where isComposing && status == nil: break
         case .interrupt, .terminate, .hangup:
+            console.toldToEnd()
             if status == nil { return finish(console.outcome) }
             status = signal == .interrupt ? .interrupted : .terminated
             endAtOnce()

@@ -26,14 +26,19 @@ extension ChatConsole {
     /// Writes what waits, gives the terminal back and ends both threads. Nothing can be shown afterwards, `inputs` ends
     /// and `writeOutput` returns.
     ///
-    /// - Parameter hurry: whether to give up on a reader who takes nothing for 2 seconds (the program was told to end)
-    ///   instead of waiting for as long as it takes.
-    package func finish(hurry: Bool = false) async {
+    /// A reader who takes nothing is waited for, 2 seconds where the program was told to end (`toldToEnd`), and else for
+    /// as long as it takes, or until a signal ends the program.
+    package func finish() async {
         guard !isFinished else { return }
         isFinished = true
         isFinishing = true
         reader?.interrupt()
-        if hurry { writer.hurry() }
+        if isToldToEnd {
+            writer.hurry()
+        } else {
+            // Nobody listens to them as events any more.
+            await reader?.letSignalsEndTheProgram()
+        }
         if isWriting {
             let (ended, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
             writingEnded = continuation
@@ -146,6 +151,12 @@ extension ChatConsole {
     }
 
     // MARK: Signals
+
+    /// The program was told to end, by a signal: nobody is to wait for a reader who has stopped.
+    package func toldToEnd() {
+        isToldToEnd = true
+        if isFinishing { writer.hurry() }
+    }
 
     /// The terminal has another size (SIGWINCH).
     package func windowChanged() {

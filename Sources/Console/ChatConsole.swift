@@ -90,6 +90,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
 
     var isWriting = false
     var isFinishing = false
+    var isToldToEnd = false
     var isFinished = false
 
     /// Whom `finish()` waits for: the end of `writeOutput`.

@@ -109,7 +109,11 @@ package actor ServerConsole<Report: LogReport> {
     }
 
     /// Writes what is left to be said where `run` was not reached.
-    private func finish() async { await console.finish(hurry: true) }
+    private func finish() async {
+        // A server has nothing to wait for: it is over because it was told so, or could not begin.
+        console.toldToEnd()
+        await console.finish()
+    }
 
     /// An operator who does not read any more does not end the server.
     private func write() async { await console.writeOutput { _ in } }
@@ -123,7 +127,7 @@ package actor ServerConsole<Report: LogReport> {
         for (what, repetition) in repetitionsOf where repetition.untold > 0 {
             show(["\(repetition.untold) more \(what)"], .warning)
         }
-        await console.finish(hurry: true)
+        await finish()
     }
 
     private var isForPrograms: Bool { if case .json = console.face { true } else { false } }

@@ -6,7 +6,7 @@ package import Wire
 package struct ArrivalRules: Sendable {
     /// At once, and a second from then on.
     package static let rate = EntryLimiter.Rate(burst: 100, perSecond: 10, exemptsLoopback: false)
-    /// How often at most it is said how many were refused.
+    /// How often at most it is said how many were refused, and that none can be accepted.
     package static let reportInterval: Duration = .seconds(30)
 
     package enum Verdict: Sendable, Equatable {
@@ -19,6 +19,7 @@ package struct ArrivalRules: Sendable {
     private var limiter = EntryLimiter(rate)
     private var untold = 0
     private var toldAt: MonotonicTime?
+    private var failureToldAt: MonotonicTime?
 
     /// - Parameter isLimited: false takes all (`--no-rate-limit`).
     package init(isLimited: Bool) { self.isLimited = isLimited }
@@ -30,5 +31,14 @@ package struct ArrivalRules: Sendable {
         defer { untold = 0 }
         toldAt = now
         return .refuse(report: untold)
+    }
+
+    /// One cannot be accepted, for want of descriptors perhaps, and it is tried again soon.
+    ///
+    /// - Returns: true where that is to be said.
+    package mutating func failed(at now: MonotonicTime) -> Bool {
+        guard failureToldAt.map({ now - $0 >= Self.reportInterval }) ?? true else { return false }
+        failureToldAt = now
+        return true
     }
 }

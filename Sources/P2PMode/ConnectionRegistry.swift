@@ -130,11 +130,12 @@ package actor ConnectionRegistry {
         case .timer(Self.pauseTimer): endPause()
         case .timer: carryOut(machine.timePassed(at: now))
         case .signal(let signal):
+            view.signalled(signal)
             switch signal {
             case .interrupt, .terminate, .hangup: quit()
-            case .windowChange, .resumed, .terminalStop, .user1: view.signalled(signal)
+            case .windowChange, .resumed, .terminalStop, .user1: break
             }
-        case .acceptFailed(_, let error): view.cannotAccept(error)
+        case .acceptFailed(_, let error): if arrivals.failed(at: outbound.now) { view.cannotAccept(error) }
         case .drained, .resolved, .datagrams, .unreachable: break
         }
     }

@@ -144,7 +144,8 @@ final class P2PClient: MeshView {
         case .windowChange: console.windowChanged()
         case .terminalStop: console.suspend()
         case .resumed: console.resumed()
-        case .interrupt, .terminate, .hangup, .user1: break
+        case .interrupt, .terminate, .hangup: console.toldToEnd()
+        case .user1: break
         }
     }
 

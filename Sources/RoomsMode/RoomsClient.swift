@@ -161,7 +161,7 @@ actor RoomsClient {
             client.turnEnded()
         }
         placeChange.finish()
-        await console.finish(hurry: status != .ok)
+        await console.finish()
         giveRoom()
     }
 
@@ -236,9 +236,13 @@ actor RoomsClient {
 
     private func signalled(_ signal: Signal) {
         switch signal {
-        case .interrupt, .terminate: leave()
-        // The terminal is gone, not its user: the place is kept for the next run.
-        case .hangup: finish(.ok)
+        case .interrupt, .terminate:
+            console.toldToEnd()
+            leave()
+        case .hangup:
+            console.toldToEnd()
+            // The terminal is gone, not its user: the place is kept for the next run.
+            finish(.ok)
         case .windowChange: console.windowChanged()
         case .terminalStop: console.suspend()
         case .resumed: console.resumed()

@@ -61,7 +61,7 @@ actor UDPClient {
             group.addTask { await self.readConsole() }
             group.addTask { await self.writeConsole() }
             await hub.forEachTurn(of: self) { $0.handle($1) }
-            await console.finish(hurry: status == .terminated)
+            await console.finish()
             gate.open()
         }
         guard status == .ok else { return status }
@@ -98,8 +98,10 @@ actor UDPClient {
     private func signalled(_ signal: Signal) {
         switch signal {
         case .interrupt:
+            console.toldToEnd()
             if machine == nil { leave(.ok) } else { interrupt() }
         case .terminate, .hangup:
+            console.toldToEnd()
             guard machine != nil else { return leave(.ok) }
             // No time to wait for anybody: the goodbye, and out.
             interrupt()

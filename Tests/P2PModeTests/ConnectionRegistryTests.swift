@@ -18,7 +18,8 @@ import Wire
         var isDone = false
         func tell(_ news: MeshNews) { self.news.append(news) }
         func signalled(_ signal: Signal) {}
-        func cannotAccept(_ error: SystemError) {}
+        var acceptErrors = 0
+        func cannotAccept(_ error: SystemError) { acceptErrors += 1 }
         func elapsed() {}
         func know(_ names: [SafeText]) { self.names = names.map(\.string) }
         func storageFailed(_ error: StoreError?) { storeErrors.append(error) }
@@ -95,6 +96,19 @@ import Wire
         setup.outbound.now += ArrivalRules.reportInterval
         for _ in 0..<(ArrivalRules.rate.burst + 1) { _ = await arrive(stranger) }
         #expect(told() == [1, 900])
+    }
+
+    /// The hub tries ten times a second; that it fails is said now and then.
+    @Test func thatNobodyCanBeAcceptedIsSaidNowAndThen() async throws {
+        let setup = try setUp()
+        defer { setup.thread.retire() }
+        let listener = setup.outbound.makeSocket()
+        let failure = NetEvent.acceptFailed(listener: listener, SystemError(call: "accept4", code: 24))
+        for _ in 0..<100 { await setup.registry.handle([failure]) }
+        #expect(setup.view.acceptErrors == 1)
+        setup.outbound.now += ArrivalRules.reportInterval
+        for _ in 0..<100 { await setup.registry.handle([failure]) }
+        #expect(setup.view.acceptErrors == 2)
     }
 
     /// One typed message to a hundred members is encoded once; originals cost one more encode per dialect.

@@ -152,6 +152,16 @@ package actor ChildProcess {
         return String(decoding: received[taken...], as: UTF8.self)
     }
 
+    /// Waits until so many bytes of output wait to be read: a pipe has room for 65,536. Nothing tells when they have come.
+    package func waitForUnread(_ count: Int32) throws {
+        var unread: Int32 = 0
+        while true {
+            _ = try systemCall("ioctl") { ioctl(output, UInt(FIONREAD), &unread) }
+            if unread >= count { return }
+            poll(nil, 0, 1)
+        }
+    }
+
     package nonisolated func send(_ signal: Int32) { kill(pid, signal) }
 
     /// Waits for the program's end.

@@ -65,7 +65,7 @@ actor ConsoleProbe {
             group.addTask { await self.readConsole() }
             group.addTask { await self.writeConsole() }
             await hub.forEachTurn(of: self) { probe, turn in probe.handle(turn) }
-            await console.finish(hurry: true)
+            await console.finish()
         }
         return console.outcome
     }
@@ -93,7 +93,9 @@ actor ConsoleProbe {
             case .signal(.windowChange): console?.windowChanged()
             case .signal(.resumed): console?.resumed()
             case .signal(.terminalStop): console?.suspend()
-            case .signal: leave()
+            case .signal:
+                console?.toldToEnd()
+                leave()
             case .timer(Timer.flood.rawValue): goOnFlooding()
             default: break
             }

@@ -1,0 +1,33 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Nobody reads what a program writes any more, though the pipe is open.
+@Suite(.timeLimit(.minutes(2)))
+struct StuckOutputTests {
+    /// A signal ends it all the same.
+    @Test(arguments: ["p2p", "board", "udp", "rooms"], [SIGTERM, SIGINT, SIGHUP])
+    func aSignalEndsTheProgram(mode: String, signal: Int32) async throws {
+        let pair = try await Pair(mode)
+        // Half a megabyte of answers.
+        try await pair.client.write(String(repeating: "/help\n", count: 300))
+        try await pair.client.waitForUnread(61_000)
+        pair.client.send(signal)
+        #expect(await pair.client.exitStatus() == 0)
+        pair.server?.send(SIGTERM)
+        if let server = pair.server { #expect(await server.exitStatus() == 0) }
+    }
+
+    /// Without one, who reads late reads everything.
+    @Test(arguments: ["p2p", "board", "udp", "rooms"])
+    func whoReadsLateReadsEverything(mode: String) async throws {
+        let pair = try await Pair(mode)
+        try await pair.client.write(String(repeating: "/help\n", count: 300) + "/quit\n")
+        try await pair.client.waitForUnread(61_000)
+        let lines = try await pair.client.rest().split(separator: "\n")
+        #expect(lines.count { $0.contains("\"event\":\"answer\"") } == 300)
+        #expect(await pair.client.exitStatus() == 0)
+        pair.server?.send(SIGTERM)
+        if let server = pair.server { #expect(await server.exitStatus() == 0) }
+    }
+}
