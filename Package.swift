@@ -133,7 +133,9 @@ let package = Package(
             ]),
         tests(
             "PermissionTests",
-            uses: ["Commands", "BoardMode", "UDPMode", "RoomsMode", "Platform", "Wire", "TestSupport", "chat"]),
+            uses: [
+                "Commands", "P2PMode", "BoardMode", "UDPMode", "RoomsMode", "Platform", "Wire", "TestSupport", "chat",
+            ]),
         tests(
             "ModesTests", uses: ["Commands", "CLinux", "Platform", "Wire", "TestSupport", "chat"]),
         tests(

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// The program itself as a server of one mode, which a suite shares.
+/// The program itself as a server of one mode, or as a node of p2p, which a suite shares.
 final class ModeServer: Sendable {
     let process: ChildProcess
     /// In the order in which it tells of them; a server of rooms has one for connections and then one for datagrams.
@@ -16,8 +16,8 @@ final class ModeServer: Sendable {
     init(_ mode: String, _ options: [String], ports count: Int = 1) async throws {
         process = try ChildProcess(
             ChildProcess.product("chat"),
-            [mode, "serve"] + options + ["--bind", "127.0.0.1", "--memory", "--no-rate-limit", "--json"]
-                + ["--log-level", "error"])
+            (mode == "p2p" ? [mode] : [mode, "serve", "--log-level", "error"]) + options
+                + ["--bind", "127.0.0.1", "--memory", "--no-rate-limit", "--json"])
         var ports: [UInt16] = []
         while ports.count < count {
             let event = try JSON(parsing: Array(try await process.line(containing: "\"listening\"").utf8)[...])

@@ -11,6 +11,8 @@ enum Verdict: Equatable, Sendable {
     case refused(String?)
     /// Nothing happens, and nobody is answered.
     case dropped
+    /// Nothing happens, and the connection ends.
+    case ended
     /// The words are taken for the name of who says them.
     case name
 
@@ -19,6 +21,7 @@ enum Verdict: Equatable, Sendable {
         case "allowed": self = .allowed
         case "already": self = .already
         case "dropped": self = .dropped
+        case "ended": self = .ended
         case "a name": self = .name
         case "refused": self = .refused(nil)
         default:
@@ -140,6 +143,8 @@ struct Outcome: Sendable {
     var code: String?
     /// The words were taken for a name.
     var isName = false
+    /// The connection was ended for it.
+    var hasEnded = false
     /// Something is otherwise than before, or something was seen that others may not see.
     var hasEffect: Bool
 
@@ -161,6 +166,9 @@ struct Outcome: Sendable {
             expect(!hasEffect, "something came of it")
         case .dropped:
             expect(!isAnswered, "there was an answer")
+            expect(!hasEffect, "something came of it")
+        case .ended:
+            expect(hasEnded, "the connection stays")
             expect(!hasEffect, "something came of it")
         case .name:
             expect(isName, "they were not")

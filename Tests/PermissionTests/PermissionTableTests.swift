@@ -3,6 +3,7 @@ import RoomsMode
 import TestSupport
 import Testing
 import UDPMode
+import Wire
 
 @testable import Commands
 
@@ -18,15 +19,19 @@ import UDPMode
     }
 
     @Test func modes() {
-        #expect(Set(table.columns.keys) == ["board", "udp", "rooms"])
-        let people = ["stranger", "member", "former member", "resumed member", "member elsewhere"]
+        #expect(Set(table.columns.keys) == ["p2p", "board", "udp", "rooms"])
+        let people = ["stranger", "member", "former member", "resumed member"]
         for (mode, columns) in table.columns {
             #expect(Set(people).isSubset(of: columns), "\(mode)")
+            // There is one conversation, and it is nobody's.
+            guard mode != "p2p" else { continue }
+            #expect(columns.contains("member elsewhere"), "\(mode)")
             #expect(columns.contains(mode == "rooms" ? "host" : "creator"), "\(mode)")
         }
         #expect(
             Set(table.cells.map { "\($0.mode) \($0.way)" }) == [
-                "board text", "board JSON", "board command", "udp original", "udp ours", "udp wrong session",
+                "p2p original", "p2p ours", "board text", "board JSON", "board command", "udp original", "udp ours",
+                "udp wrong session",
                 "rooms TCRP", "rooms TCRP 2", "rooms UCRP", "rooms UCRP 2", "rooms command",
             ])
     }
@@ -42,6 +47,8 @@ import UDPMode
         for blank in table.blanks {
             let isKnown =
                 switch (blank.mode, blank.way, blank.who) {
+                // There is no other before one has said who one is.
+                case ("p2p", "ours", "stranger"), ("p2p", "ours", "original"): blank.operation == "hello"
                 // A command has a name from the start, and has entered when it is a member.
                 case ("board", "command", "nameless"), ("rooms", "command", "entered"): true
                 // It joins again by itself.
@@ -53,6 +60,17 @@ import UDPMode
                 }
             #expect(isKnown, "\(blank)")
         }
+    }
+
+    /// Every kind of frame that the document shows the bytes of.
+    @Test func everyFrameOfP2P() throws {
+        let vectors = try GoldenVectors.ofProtocols()
+        let kinds = try vectors.names(prefix: "p2p.mesh.").map { name in
+            let frame = try JSON(parsing: try #require(vectors[name]).dropFirst(2))
+            return try #require(frame["chat"]?["kind"]?.string)
+        }
+        #expect(operations("p2p", "ours") == Set(kinds))
+        #expect(operations("p2p", "original") == ["chat", "plain", "test", "text"])
     }
 
     @Test func everyOperationOfABoard() {

@@ -23,6 +23,14 @@ package actor RawListener {
         thread.retire()
     }
 
+    /// True where somebody has connected and was not taken yet.
+    package var isDialled: Bool {
+        get throws {
+            var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            return try systemCall("poll", { poll(&waited, 1, 0) }) == 1
+        }
+    }
+
     /// Waits for a connection, half a minute at most.
     package func accept() throws -> RawPeer {
         var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
