@@ -18,7 +18,10 @@ enum UDPCommand {
 
     private static let serve = CommandSpec(
         "serve", summary: "run a server",
-        details: ["Says what clients do, one line each, unless --log-level asks for less."], arguments: [port.spec],
+        details: [
+            "Says what clients do and what is said in groups, one line each; --log-level info leaves out what is said."
+        ],
+        arguments: [port.spec],
         options: serverOptions,
         examples: [.init(line: "chat udp serve 5000", meaning: "run a server on port 5000")]
     ) { arguments throws(UsageError) in
@@ -83,7 +86,7 @@ extension ParsedArguments {
     /// The operator of a server reads what happens, as with the program that this one replaces.
     fileprivate func serverCommon() throws(UsageError) -> CommonOptions {
         var common = try common()
-        if try value(of: CommonTable.logLevel) == nil { common.logLevel = .info }
+        if try value(of: CommonTable.logLevel) == nil { common.logLevel = .debug }
         return common
     }
 }

@@ -31,6 +31,8 @@ extension UDPServerLogLine: LogReport {
         switch self {
         case .storageFailed: .error
         case .storageWorks, .dropped: .warning
+        // The only line of a log that holds what somebody has said.
+        case .groupMessage: .debug
         default: .info
         }
     }

@@ -70,6 +70,24 @@ import Wire
         #expect(await quiet.exitStatus() == 0)
     }
 
+    /// The words of the original's server hold what is said to a group; an operator need not keep it.
+    @Test(arguments: ["info", "debug"]) func whatIsSaidIsInTheLogForWhoAsksForIt(level: String) async throws {
+        let server = try Self.chat(["serve", "0", "--bind", "127.0.0.1", "--memory", "--log-level", level])
+        let listening = try await server.line(containing: "listening on ")
+        let ann = try await Self.joined("ann", listening.split(separator: ":").last.flatMap { UInt16($0) } ?? 0)
+        for line in ["create_group g", "join_group g", "send_group between ourselves", "leave_group"] {
+            try await ann.type(line)
+        }
+        _ = try await ann.child.line(containing: "Leave group chat g")
+        try await ann.interrupt()
+        #expect(await ann.ended() == 0)
+        server.send(SIGINT)
+        let log = try await server.rest()
+        #expect(log.contains("Client ann left group g"))
+        #expect(log.contains("between ourselves") == (level == "debug"))
+        #expect(await server.exitStatus() == 0)
+    }
+
     /// What a stranger writes reaches the operator's terminal as text, and as one line.
     @Test func theLogIsNeutralised() async throws {
         let server = try await ProcessParty.server()
