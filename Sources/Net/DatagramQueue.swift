@@ -45,21 +45,12 @@ struct DatagramQueue {
     }
 
     mutating func append(_ piece: Slot.Piece, to addresses: [SocketAddress], except: SocketAddress?) {
-        if let last = fresh.indices.last, Self.areTheSame(fresh[last].addresses, addresses) {
+        if let last = fresh.indices.last, fresh[last].addresses.isSameMemory(as: addresses) {
             fresh[last].pieces.append(piece)
             fresh[last].exceptions.append(except)
             return
         }
         fresh.append(Entry(addresses: addresses, pieces: [piece], exceptions: [except]))
-    }
-
-    /// True where both arrays are one in memory, which is what a room that did not change hands over; looking at the
-    /// elements would cost as much as sending.
-    private static func areTheSame(_ left: [SocketAddress], _ right: [SocketAddress]) -> Bool {
-        left.count == right.count
-            && left.withUnsafeBufferPointer { left in
-                right.withUnsafeBufferPointer { left.baseAddress == $0.baseAddress }
-            }
     }
 
     /// Sends what waits and what is new; keeps what the kernel has no room for, as far as it may wait.

@@ -106,221 +106,76 @@ extension Hub {
     package func send(_ payload: Payload, to id: SocketID) {
         checkThread()
         check(payload)
-        add(Slot.Piece(start: payload.start, end: payload.end), to: id)
+        let piece = Slot.Piece(start: payload.start, end: payload.end)
+        guard piece.count > 0 else { return }
+        spreadFanOut()
+        if slots.withUnsafeMutableBufferPointer({ Self.add(piece, to: id, in: $0) }) { dirty.append(id.slot) }
     }
 
     package func send(_ payload: Payload, to ids: [SocketID], except: SocketID?) {
         checkThread()
         check(payload)
         let piece = Slot.Piece(start: payload.start, end: payload.end)
-        guard piece.count > 0 else { return }
-        // One check of the table for all recipients, none for each.
+        guard piece.count > 0, !ids.isEmpty, !fanOut.takes(piece, to: ids, except: except) else { return }
+        spreadFanOut()
+        fanOut = FanOut(piece, to: ids, except: except)
+    }
+
+    /// Gives the streams of the fan-out that is being collected what it has for them: before anything else is sent to
+    /// one of them, asked of one or closed, and at the end of the turn.
+    func spreadFanOut() {
+        guard !fanOut.isEmpty else { return }
+        // Out of here and back: one check of each table for all recipients, none for each.
+        var fanOut = FanOut()
+        swap(&fanOut, &self.fanOut)
+        var marked: [UInt32] = []
+        swap(&marked, &dirty)
         slots.withUnsafeMutableBufferPointer { slots in
-            for id in ids where id != except {
-                let index = Int(id.slot)
-                guard index < slots.count, slots[index].generation == id.generation, slots[index].kind == .stream
-                else { continue }
-                slots[index].append(piece)
-                if !slots[index].isDirty {
-                    slots[index].isDirty = true
-                    dirty.append(id.slot)
-                }
+            for id in fanOut.ids where id != fanOut.except && Self.add(fanOut.piece, to: id, in: slots) {
+                marked.append(id.slot)
             }
         }
+        swap(&marked, &dirty)
     }
 
     func check(_ payload: Payload) {
         precondition(payload.turn == turn, "a payload was kept for longer than its turn")
     }
 
-    private func add(_ piece: Slot.Piece, to id: SocketID) {
-        guard piece.count > 0, let slot = slot(of: id), slots[slot].kind == .stream else { return }
-        slots[slot].append(piece)
-        markDirty(id.slot)
+    /// Adds a piece to a stream that is still there.
+    ///
+    /// - Returns: whether the slot is to be put into the list of those that have something to flush.
+    @inline(__always)
+    private static func add(_ piece: Slot.Piece, to id: SocketID, in slots: UnsafeMutableBufferPointer<Slot>) -> Bool {
+        let index = Int(id.slot)
+        guard index < slots.count, slots[index].generation == id.generation, slots[index].kind == .stream else {
+            return false
+        }
+        slots[index].append(piece)
+        defer { slots[index].isDirty = true }
+        return !slots[index].isDirty
     }
 
     package func outboxCount(_ id: SocketID) -> Int {
         checkThread()
+        spreadFanOut()
         guard let slot = slot(of: id) else { return 0 }
         return slots[slot].backlogCount + slots[slot].pieceCount
     }
 
     package func notifyWhenDrained(_ id: SocketID, below: Int) {
         checkThread()
+        spreadFanOut()
         guard let slot = slot(of: id), slots[slot].kind == .stream else { return }
         slots[slot].drainMark = max(0, below)
         markDirty(id.slot)
-    }
-
-    // MARK: - Flushing
-
-    /// Writes everything that this turn has sent, one call a socket.
-    func flush() {
-        if !dirty.isEmpty {
-            now = .now()
-            // Closing a socket here may mark others; they are appended and flushed in the same pass.
-            var next = 0
-            while next < dirty.count {
-                let index = dirty[next]
-                next += 1
-                let slot = Int(index)
-                slots[slot].isDirty = false
-                switch slots[slot].kind {
-                case .stream, .closing: flushStream(index)
-                case .datagram: flushDatagrams(index)
-                default: slots[slot].clearPieces()
-                }
-            }
-            dirty.removeAll(keepingCapacity: dirty.count <= 65_536)
-        }
-        if arena.count > 0 {
-            // A turn that answered much gives its memory back.
-            if arena.count > 1 << 20 { arena = ByteWriter() } else { arena.removeAll() }
-        }
-        turn &+= 1
-    }
-
-    private func flushStream(_ index: UInt32) {
-        let slot = Int(index)
-        let id = SocketID(slot: index, generation: slots[slot].generation)
-        if slots[slot].first.count > 0 {
-            if slots[slot].backlogCount > 0 {
-                keep(from: 0, index)
-            } else {
-                let total = slots[slot].pieceCount
-                switch writePieces(slot) {
-                case .done(let count) where count == total: slots[slot].clearPieces()
-                case .done(let count): keep(from: count, index)
-                case .wouldBlock: keep(from: 0, index)
-                case .failed(let error):
-                    closed(id, error.code == ECONNRESET || error.code == EPIPE ? .remote : .failed(error))
-                    return
-                }
-            }
-            if slots[slot].backlogCount > limits.outbox {
-                closed(id, .slowConsumer)
-                return
-            }
-        }
-        afterWriting(id)
-    }
-
-    private func writePieces(_ slot: Int) -> Nonblocking<Int> {
-        let descriptor = slots[slot].descriptor
-        let first = slots[slot].first
-        return arena.bytes.withUnsafeBytes { memory in
-            if slots[slot].more.isEmpty {
-                return nonblockingCall("send") {
-                    System.send(descriptor, memory.baseAddress! + first.start, first.count)
-                }
-            }
-            // IOV_MAX is 1,024; what does not fit is kept and leaves with the next turn.
-            let pieces = [first] + slots[slot].more.prefix(1_023)
-            return withUnsafeTemporaryAllocation(of: iovec.self, capacity: pieces.count) { vectors in
-                for (index, piece) in pieces.enumerated() {
-                    vectors.initializeElement(
-                        at: index,
-                        to: iovec(
-                            iov_base: UnsafeMutableRawPointer(mutating: memory.baseAddress! + piece.start),
-                            iov_len: piece.count))
-                }
-                var header = msghdr()
-                header.msg_iov = vectors.baseAddress
-                header.msg_iovlen = pieces.count
-                return nonblockingCall("sendmsg") { sendmsg(descriptor, &header, System.sendFlags) }
-            }
-        }
-    }
-
-    /// Copies what the kernel has not taken of this turn's pieces into the stream's own memory.
-    private func keep(from written: Int, _ index: UInt32) {
-        let slot = Int(index)
-        let pieces = [slots[slot].first] + slots[slot].more
-        slots[slot].clearPieces()
-        if slots[slot].backlogCount == 0 {
-            slots[slot].progress = now
-            slots[slot].backlog.removeAll(keepingCapacity: true)
-            slots[slot].sent = 0
-        }
-        var skip = written
-        arena.bytes.withUnsafeBytes { memory in
-            for piece in pieces {
-                let start = piece.start + min(skip, piece.count)
-                skip -= start - piece.start
-                slots[slot].backlog.append(contentsOf: memory[start..<piece.end])
-            }
-        }
-        if stalled.isEmpty { schedule(.stalledSweep, at: now + sweepInterval) }
-        stalled.insert(index)
-    }
-
-    /// The kernel has room again.
-    func writeBacklog(_ id: SocketID) {
-        let slot = Int(id.slot)
-        let count = slots[slot].backlogCount
-        guard count > 0 else {
-            // A hang-up while nothing waits.
-            if slots[slot].kind == .closing { closed(id, .remote) }
-            return
-        }
-        let descriptor = slots[slot].descriptor
-        let sent = slots[slot].sent
-        let result = slots[slot].backlog.withUnsafeBytes { memory in
-            nonblockingCall("send") { System.send(descriptor, memory.baseAddress! + sent, count) }
-        }
-        switch result {
-        case .wouldBlock: return
-        case .failed(let error):
-            closed(id, error.code == ECONNRESET || error.code == EPIPE ? .remote : .failed(error))
-        case .done(let written):
-            slots[slot].progress = now
-            if written == count {
-                slots[slot].backlog = []
-                slots[slot].sent = 0
-                stalled.remove(id.slot)
-            } else {
-                slots[slot].sent += written
-                if slots[slot].sent > slots[slot].backlog.count / 2 {
-                    slots[slot].backlog.removeFirst(slots[slot].sent)
-                    slots[slot].sent = 0
-                }
-            }
-            afterWriting(id)
-        }
-    }
-
-    private func afterWriting(_ id: SocketID) {
-        let slot = Int(id.slot)
-        let waiting = slots[slot].backlogCount
-        if slots[slot].drainMark >= waiting {
-            slots[slot].drainMark = -1
-            append(.drained(id))
-        }
-        if waiting == 0 && slots[slot].kind == .closing {
-            linger(id)
-        } else {
-            updateInterest(id.slot)
-        }
-    }
-
-    // MARK: - Slow consumers
-
-    private var sweepInterval: Duration { min(.seconds(1), limits.noProgress / 2) }
-
-    /// Disconnects whoever has taken nothing for too long.
-    func sweepStalled() {
-        for index in stalled {
-            let slot = Int(index)
-            guard slots[slot].backlogCount > 0, now - slots[slot].progress >= limits.noProgress else { continue }
-            closed(SocketID(slot: index, generation: slots[slot].generation), .slowConsumer)
-        }
-        if !stalled.isEmpty { schedule(.stalledSweep, at: now + sweepInterval) }
     }
 
     // MARK: - Closing
 
     package func close(_ id: SocketID) {
         checkThread()
+        spreadFanOut()
         guard let slot = slot(of: id) else { return }
         switch slots[slot].kind {
         case .stream:
@@ -350,7 +205,7 @@ extension Hub {
 
     /// Everything has left: ends our side, and waits a moment for the peer's. Closing with bytes unread would send a reset,
     /// which can overtake the last words (RFC 1122, 4.2.2.13).
-    private func linger(_ id: SocketID) {
+    func linger(_ id: SocketID) {
         let slot = Int(id.slot)
         System.endOutput(slots[slot].descriptor)
         if slots[slot].inputHasEnded {

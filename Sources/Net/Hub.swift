@@ -79,6 +79,8 @@ package final class Hub: Outbound, @unchecked Sendable {
     var turn: UInt64 = 1
     var dirty: [UInt32] = []
     var stalled: Set<UInt32> = []
+    /// What the streams of a fan-out are not told of yet.
+    var fanOut = FanOut()
     var outgoing: [UInt32: DatagramQueue] = [:]
     var receiveBatch: DatagramBatch?
 

@@ -64,7 +64,12 @@ struct Slot {
 
     var backlogCount: Int { backlog.count - sent }
 
-    var pieceCount: Int { more.reduce(first.count) { $0 + $1.count } }
+    @inline(__always)
+    var pieceCount: Int { more.isEmpty ? first.count : more.reduce(first.count) { $0 + $1.count } }
+
+    /// A stream that was sent something in this turn and is asked for nothing else.
+    @inline(__always)
+    var hasPiecesOnly: Bool { kind == .stream && first.count > 0 && backlogCount == 0 && drainMark < 0 }
 
     /// Adds a part of the arena; one that follows the last makes it longer.
     @inline(__always)
