@@ -103,7 +103,7 @@ let package = Package(
         tests(
             "ConsoleTests",
             uses: [
-                "CLinux", "Console", "Terminal", "Platform", "Wire", "TestSupport", "console-probe", "chat",
+                "CLinux", "Console", "Net", "Terminal", "Platform", "Wire", "TestSupport", "console-probe", "chat",
             ]),
         tests(
             "P2PModeTests",

@@ -97,7 +97,7 @@ actor BoardClient {
             return .usage
         }
         do {
-            console = try ChatConsole(settings, commands: BoardTypedCommand.table)
+            console = try ChatConsole(settings, commands: BoardTypedCommand.table, loop: loop.hub)
             try loop.hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
         } catch {
             await complain("The terminal cannot be used: \(error.message).", common)

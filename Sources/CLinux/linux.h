@@ -35,8 +35,14 @@ struct chat_mmsghdr {
 extern int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 extern int pipe2(int descriptors[2], int flags);
 
-// write(2) at the descriptor's own place that never waits: EAGAIN where it would, EOPNOTSUPP where the file cannot say
-// (pwritev2(2), RWF_NOWAIT).
+// read(2) and write(2) at the descriptor's own place that never wait: EAGAIN where they would, EOPNOTSUPP where the file
+// cannot say (preadv2(2), RWF_NOWAIT).
+extern ssize_t chat_preadv2(int descriptor, const struct iovec *pieces, int count, off_t offset, int flags)
+    __asm__("preadv2");
+static inline ssize_t chat_read_without_waiting(int descriptor, void *bytes, size_t count) {
+    struct iovec piece = {bytes, count};
+    return chat_preadv2(descriptor, &piece, 1, -1, 8);  // RWF_NOWAIT
+}
 extern ssize_t chat_pwritev2(int descriptor, const struct iovec *pieces, int count, off_t offset, int flags)
     __asm__("pwritev2");
 static inline ssize_t chat_write_without_waiting(int descriptor, const void *bytes, size_t count) {

@@ -23,7 +23,7 @@ extension ChatConsole {
         writingEnded?.finish()
     }
 
-    /// Writes what waits, gives the terminal back and ends both threads. Nothing can be shown afterwards, `inputs` ends
+    /// Writes what waits, gives the terminal back and ends the console's threads. Nothing can be shown afterwards, `inputs` ends
     /// and `writeOutput` returns.
     ///
     /// A reader who takes nothing is waited for, 2 seconds where the program was told to end (`toldToEnd`), and else for
@@ -52,6 +52,7 @@ extension ChatConsole {
             view.rawMode?.leave()
         }
         isOutputGone = true
+        reader?.end()
         for thread in threads { thread.stop() }
     }
 

@@ -34,8 +34,9 @@ package enum ConsoleLimits {
 ///     group.addTask { await registry.writeConsole() }     // await console.writeOutput { change in ... }
 ///
 /// Showing never waits: what is shown is queued, and a worker thread writes it, however slow the reader is. When
-/// `isCongested` is true the actor pauses its sockets, and goes on when `writeOutput` says `relieved`. Input is read
-/// by another worker thread, one chunk at a time, the next when the inputs of the one before were taken.
+/// `isCongested` is true the actor pauses its sockets, and goes on when `writeOutput` says `relieved`. Input is read one
+/// chunk at a time, the next when the inputs of the one before were taken: by another worker thread, or by the actor's
+/// event loop where that can wait for it.
 package final class ChatConsole<Command: Hashable & Sendable> {
     /// How events are shown.
     enum Face {
@@ -77,7 +78,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     /// Events that were dropped because the queue was full and nobody paused.
     var dropped = 0
 
-    let reader: InputReader?
+    let reader: InputSource?
     let writer: OutputWriter
     let threads: [WorkerThread]
 
@@ -116,11 +117,15 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     /// An error of the input or output, which ends in status 1.
     var hasFailed = false
 
-    /// Starts the console: its two threads, and at a terminal the raw mode.
+    /// Starts the console: its threads, and at a terminal the raw mode.
     ///
-    /// - Parameter commands: the mode's own; the common ones are added.
+    /// - Parameters:
+    ///   - commands: the mode's own; the common ones are added.
+    ///   - loop: the event loop on which the actor lives, where it lives on one: it waits for input from a pipe.
     /// - Throws: when the system refuses a thread or a descriptor.
-    package init(_ settings: ConsoleSettings, commands: CommandTable<Command>) throws(SystemError) {
+    package init(
+        _ settings: ConsoleSettings, commands: CommandTable<Command>, loop: (any InputWatcher)? = nil
+    ) throws(SystemError) {
         self.settings = settings
         self.commands = commands.withCommonCommands()
         colorsOutput = settings.isColored(settings.output)
@@ -143,13 +148,18 @@ package final class ChatConsole<Command: Hashable & Sendable> {
         }
         let output = try WorkerThread(name: "console-out")
         writer = try OutputWriter(output: settings.output, diagnostics: settings.diagnostics, thread: output)
-        if settings.role == .conversation {
-            let input = try WorkerThread(name: "console-in")
-            reader = try InputReader(descriptor: settings.input, thread: input)
-            threads = [output, input]
-        } else {
+        guard settings.role == .conversation else {
             reader = nil
             threads = [output]
+            return
+        }
+        if let loop, let input = WatchedInput(descriptor: settings.input, watcher: loop) {
+            reader = .loop(input)
+            threads = [output]
+        } else {
+            let input = try WorkerThread(name: "console-in")
+            reader = .thread(try InputReader(descriptor: settings.input, thread: input))
+            threads = [output, input]
         }
     }
 

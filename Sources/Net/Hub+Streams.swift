@@ -187,7 +187,7 @@ extension Hub {
         case .datagram:
             flushDatagrams(id.slot)
             release(id.slot)
-        case .closing, .lingering, .connecting, .free, .signals, .wake: return
+        case .closing, .lingering, .connecting, .free, .signals, .wake, .input: return
         }
     }
 
@@ -199,7 +199,7 @@ extension Hub {
             Sockets.discardOnClose(slots[slot].descriptor)
             closed(id, .local)
         case .listener, .datagram: close(id)
-        case .connecting, .free, .signals, .wake: return
+        case .connecting, .free, .signals, .wake, .input: return
         }
     }
 

@@ -88,6 +88,9 @@ package final class Hub: Outbound, @unchecked Sendable {
     var consumerTimers = TokenTimers()
     var timers = TokenTimers()
     var dials: [UInt64: Dial] = [:]
+    /// Input of somebody else's whose readiness is told to whoever waits for it.
+    var input: SocketID?
+    var inputWaits: CheckedContinuation<Bool, Never>?
     var dialsByToken: [Int: UInt64] = [:]
     var nextDial: UInt64 = 1
     /// Look-ups of names that have not been answered.
@@ -174,6 +177,7 @@ package final class Hub: Outbound, @unchecked Sendable {
         case .free: return
         case .wake: woken = true
         case .signals: readSignals(index)
+        case .input: inputBecameReady(id)
         case .listener, .datagram, .stream:
             if bytes.count >= Limits.readPerTurn {
                 leftOver.append(event)
@@ -239,6 +243,7 @@ package final class Hub: Outbound, @unchecked Sendable {
     }
 
     private func closeEverything() {
+        unwatchInput()
         for index in slots.indices where slots[index].kind != .wake && slots[index].kind != .free {
             release(UInt32(index))
         }
@@ -263,8 +268,13 @@ package final class Hub: Outbound, @unchecked Sendable {
     /// Closes the descriptor of a slot and gives the slot its next generation.
     func release(_ index: UInt32) {
         let slot = Int(index)
-        // Closing the only descriptor of a socket takes it out of the epoll set.
-        System.close(slots[slot].descriptor)
+        if slots[slot].kind == .input {
+            // Not ours to close.
+            setInterest(index, 0)
+        } else {
+            // Closing the only descriptor of a socket takes it out of the epoll set.
+            System.close(slots[slot].descriptor)
+        }
         let generation = slots[slot].generation &+ 1
         let isDirty = slots[slot].isDirty
         slots[slot] = Slot()
@@ -315,6 +325,7 @@ package final class Hub: Outbound, @unchecked Sendable {
             wanted = EPOLLIN.rawValue
             if outgoing[index]?.isWaiting == true { wanted |= EPOLLOUT.rawValue }
         case .signals, .wake: wanted = EPOLLIN.rawValue
+        case .input: wanted = inputWaits == nil ? 0 : EPOLLIN.rawValue
         case .free: return
         }
         setInterest(index, wanted)

@@ -7,6 +7,8 @@ struct Slot {
         case free
         case wake
         case signals
+        /// Input that somebody else opened and reads.
+        case input
         case listener
         case datagram
         /// A stream that has begun to connect and belongs to a dial.

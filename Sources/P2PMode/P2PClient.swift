@@ -85,7 +85,7 @@ final class P2PClient: MeshView {
         }
         let console: ChatConsole<P2PCommand>
         do throws(SystemError) {
-            console = try ChatConsole(settings, commands: P2PCommand.table)
+            console = try ChatConsole(settings, commands: P2PCommand.table, loop: loop.hub)
         } catch {
             await complain("The terminal cannot be used: \(error.message).", common)
             return .internalError

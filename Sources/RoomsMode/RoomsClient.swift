@@ -125,7 +125,7 @@ actor RoomsClient {
 
     private func run() async -> ExitStatus {
         do {
-            console = try ChatConsole(settings, commands: RoomsTypedCommand.table)
+            console = try ChatConsole(settings, commands: RoomsTypedCommand.table, loop: loop.hub)
             try loop.hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
         } catch {
             await console?.finish()

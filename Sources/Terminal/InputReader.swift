@@ -52,12 +52,10 @@ package actor InputReader {
             if waited[1].revents != 0 { return .interrupted }
             if ready == 0 { return .timedOut }
             if waited[0].revents & Int16(POLLNVAL) != 0 { return .end }
-            switch readNow() {
-            case .done(let bytes): return bytes.isEmpty ? .end : .bytes(bytes)
-            case .wouldBlock: continue
-            // A terminal that hung up, or that is not ours in the background.
-            case .failed(let error): return error.code == EIO ? .end : .failed(error)
+            let chunk = Chunk { memory in
+                nonblockingCall("read") { Glibc.read(descriptor, memory.baseAddress, memory.count) }
             }
+            if let chunk { return chunk }
         }
     }
 
@@ -67,23 +65,24 @@ package actor InputReader {
     /// Lets the signals that ask a program to end do what they do by default, on the reader's own thread, for as long as
     /// that thread lives: for input that is read before anybody listens to signals as events. The terminal is given back
     /// on the way (`RawMode`).
-    package func letSignalsEndTheProgram() {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
-        pthread_sigmask(SIG_UNBLOCK, &set, nil)
-    }
+    package func letSignalsEndTheProgram() { EndingSignals.letThrough() }
+}
 
-    private func readNow() -> Nonblocking<[UInt8]> {
+extension InputReader.Chunk {
+    /// What one read brings; nil where there is nothing to read yet.
+    ///
+    /// - Parameter read: reads into the memory that it is given.
+    init?(reading read: (UnsafeMutableRawBufferPointer) -> Nonblocking<Int>) {
         var result: Nonblocking<Int> = .wouldBlock
-        let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunkLimit) { buffer, count in
-            result = nonblockingCall("read") { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
+        let bytes = [UInt8](unsafeUninitializedCapacity: InputReader.chunkLimit) { buffer, count in
+            result = read(UnsafeMutableRawBufferPointer(buffer))
             if case .done(let read) = result { count = read }
         }
         switch result {
-        case .done: return .done(bytes)
-        case .wouldBlock: return .wouldBlock
-        case .failed(let error): return .failed(error)
+        case .done: self = bytes.isEmpty ? .end : .bytes(bytes)
+        case .wouldBlock: return nil
+        // A terminal that hung up, or that is not ours in the background.
+        case .failed(let error): self = error.code == EIO ? .end : .failed(error)
         }
     }
 }

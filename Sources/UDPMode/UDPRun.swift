@@ -59,7 +59,8 @@ private func join(
         try hub.watchSignals([.interrupt, .terminate, .hangup, .windowChange, .resumed, .terminalStop])
         client = UDPClient(
             executor: loop, outbound: hub, options: options, common: common, secrets: secrets,
-            console: try ChatConsole(settings, commands: UDPClientCommand.table), isInteractive: isInteractive)
+            console: try ChatConsole(settings, commands: UDPClientCommand.table, loop: hub),
+            isInteractive: isInteractive)
     } catch {
         hub.shutdown(grace: .zero)
         return await fail(error, common)

@@ -158,11 +158,18 @@ actor BlockingPipe {
     /// Reads until the end of file and closes.
     func readAll(_ descriptor: Int32) -> String { ConsolePipes.readAll(descriptor) }
 
+    func write(_ bytes: [UInt8], to descriptor: Int32) throws {
+        let count = try systemCall("write") { Glibc.write(descriptor, bytes, bytes.count) }
+        precondition(count == bytes.count)
+    }
+
     /// Writes all and closes.
     func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
         var written = 0
         while written < bytes.count {
-            let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + written, bytes.count - written) }
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress! + written, bytes.count - written)
+            }
             precondition(count > 0)
             written += count
         }

@@ -18,6 +18,20 @@ struct StuckOutputTests {
         if let server = pair.server { #expect(await server.exitStatus() == 0) }
     }
 
+    /// One that comes when the program has said goodbye already, and has only its output left to write.
+    @Test(arguments: ["p2p", "board", "udp", "rooms"])
+    func aSignalEndsTheProgramAfterItsGoodbye(mode: String) async throws {
+        let pair = try await Pair(mode)
+        try await pair.client.write(String(repeating: "/help\n", count: 300) + "/quit\n")
+        try await pair.client.waitForUnread(61_000)
+        // Nothing turns signals into events any more.
+        await pair.client.waitForNoDescriptor(of: "anon_inode:[signalfd]")
+        pair.client.send(SIGTERM)
+        #expect(await pair.client.exitStatus() == 128 + SIGTERM)
+        pair.server?.send(SIGTERM)
+        if let server = pair.server { #expect(await server.exitStatus() == 0) }
+    }
+
     /// Without one, who reads late reads everything.
     @Test(arguments: ["p2p", "board", "udp", "rooms"])
     func whoReadsLateReadsEverything(mode: String) async throws {

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import TestSupport
 import Testing
 import Wire
@@ -88,6 +89,25 @@ import Wire
         }
         #expect(try await bot.end() == 0)
         try await ours?.event("left", ["name": "bot"])
+    }
+
+    /// The loop that has the sockets waits for a pipe, too: no line changes threads on its way.
+    @Test func aPipeIsReadWithoutAThread() async throws {
+        let node = try await ChatProcess("node")
+        #expect(try await node.answer(to: "/peers") == ["No peers connected."])
+        var names: [String] = []
+        let folder = try #require(opendir("/proc/\(node.pid)/task"))
+        while let entry = readdir(folder) {
+            let task = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard Int(task) != nil else { continue }
+            let name = try PrivateFile.read("/proc/\(node.pid)/task/\(task)/comm", limit: 100) ?? []
+            names.append(String(decoding: name.dropLast(), as: UTF8.self))
+        }
+        closedir(folder)
+        #expect(names.contains("p2p") && !names.contains("console-in"), "\(names)")
+        #expect(try await node.quit() == 0)
     }
 
     @Test func whatReachesNobodyEndsWithStatus2() async throws {

@@ -164,6 +164,27 @@ package actor ChildProcess {
 
     package nonisolated func send(_ signal: Int32) { kill(pid, signal) }
 
+    /// Waits until none of the program's descriptors is of a kind, as /proc names it ("anon_inode:[signalfd]").
+    package nonisolated func waitForNoDescriptor(of kind: String) async {
+        while true {
+            var isThere = false
+            if let folder = opendir("/proc/\(pid)/fd") {
+                var name = [CChar](repeating: 0, count: 256)
+                while let entry = readdir(folder) {
+                    let number = withUnsafeBytes(of: entry.pointee.d_name) {
+                        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                    }
+                    let count = readlink("/proc/\(pid)/fd/\(number)", &name, name.count)
+                    let found = name[..<max(0, count)].map { UInt8(bitPattern: $0) }
+                    if String(decoding: found, as: UTF8.self) == kind { isThere = true }
+                }
+                closedir(folder)
+            }
+            if !isThere { return }
+            await Task.yield()
+        }
+    }
+
     /// Waits for the program's end.
     ///
     /// - Returns: its exit status, or 128 and the number of the signal that ended it.
