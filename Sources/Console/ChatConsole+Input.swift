@@ -15,9 +15,10 @@ struct InputState<Command: Hashable & Sendable> {
     }
 
     /// What was decoded: that of one chunk at most.
-    private var ready: [Ready] = []
-    /// How many of them were taken: a chunk holds hundreds of lines, which need not move up for each.
-    private var taken = 0
+    private var ready = ReadyLines()
+    /// What stands in `ready` as something else than a text, in the same order.
+    private var others: [Ready] = []
+    private var othersTaken = 0
     var decoder = LineDecoder(limit: ConsoleLimits.line)
 
     /// Number of the last line, for errors.
@@ -32,17 +33,60 @@ struct InputState<Command: Hashable & Sendable> {
     /// `endOfInput` or a second `quit` was handed out.
     var isOver = false
 
-    mutating func append(_ next: Ready) { ready.append(next) }
+    mutating func append(_ next: Ready) {
+        others.append(next)
+        ready.append(.other)
+    }
+
+    mutating func append(text: String) { ready.append(.text(text)) }
 
     /// Takes the oldest of them; nil where there is none.
     mutating func take() -> Ready? {
-        guard taken < ready.count else {
-            ready.removeAll(keepingCapacity: true)
+        switch ready.take() {
+        case .text(let text): return .input(.text(text))
+        case .other:
+            othersTaken += 1
+            return others[othersTaken - 1]
+        case nil:
+            others.removeAll(keepingCapacity: true)
+            othersTaken = 0
+            return nil
+        }
+    }
+
+    /// Takes the oldest of them where it is a text.
+    mutating func takeText() -> String? { ready.takeText() }
+}
+
+/// Lines that wait, oldest first: texts, and the places of what else waits.
+///
+/// Of no type of a mode's, whose types this module would have to look up anew, at run time, for every line.
+struct ReadyLines {
+    enum Line {
+        case text(String)
+        case other
+    }
+
+    private var lines: [Line] = []
+    /// How many of them were taken: a chunk holds hundreds of lines, which need not move up for each.
+    private var taken = 0
+
+    mutating func append(_ line: Line) { lines.append(line) }
+
+    mutating func take() -> Line? {
+        guard taken < lines.count else {
+            lines.removeAll(keepingCapacity: true)
             taken = 0
             return nil
         }
         taken += 1
-        return ready[taken - 1]
+        return lines[taken - 1]
+    }
+
+    mutating func takeText() -> String? {
+        guard taken < lines.count, case .text(let text) = lines[taken] else { return nil }
+        taken += 1
+        return text
     }
 }
 
@@ -51,6 +95,13 @@ extension ChatConsole {
     ///
     /// The next is read only when it is asked for, so a mode that takes its time slows a pipe down.
     package var inputs: ConsoleInputs<Command> { ConsoleInputs(console: self) }
+
+    /// The next input where it is a text that is there already, as most of a pipe's are once a chunk was read: for whoever
+    /// takes many and need not wait for each.
+    package func takeText() -> String? {
+        guard !input.hasQuit, !input.isOver, !isFinishing else { return nil }
+        return input.takeText()
+    }
 
     /// The next input; nil when there will be none.
     func nextInput() async -> ConsoleInput<Command>? {
@@ -118,6 +169,8 @@ extension ChatConsole {
             }
             if case .json = face, text.utf8.first == UInt8(ascii: "{") {
                 takeObject(bytes)
+            } else if commands.text.isTaken, commands.marks.leavesAsText(text) {
+                input.append(text: text)
             } else {
                 take(commands.parse(text))
             }

@@ -182,7 +182,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     ///
     /// - Parameter fields: further fields of the JSON object, evaluated only where there is one.
     package func show(_ event: ConsoleEvent, fields: @autoclosure () -> JSONObject = [:]) {
-        note(event)
+        if case .delivery = event { note(event) }
         guard !isOutputGone, !isIgnored(event) else { return }
         guard waiting < ConsoleLimits.queue else {
             dropped += 1
@@ -257,7 +257,10 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     }
 
     func wakeWriter() {
-        if isWaitingForWork { workArrived.yield() }
+        guard isWaitingForWork else { return }
+        // Woken once, however much is shown before it runs.
+        isWaitingForWork = false
+        workArrived.yield()
     }
 }
 

@@ -8,6 +8,15 @@ package enum CommandMarks: Sendable, Equatable {
     case slashAndPercent
     /// `/list_groups` and the bare verb `list_groups`
     case slashAndBareWord
+
+    /// True for what is no command by its first byte, which is what most lines are; false where only `parse` can say.
+    func leavesAsText(_ line: String) -> Bool {
+        guard self != .slashAndBareWord, let first = line.utf8.first else { return false }
+        switch first {
+        case 0...0x20, 0x7F...0xFF, UInt8(ascii: "/"), UInt8(ascii: "%"): return false
+        default: return true
+        }
+    }
 }
 
 /// What a line is that is no command.
@@ -18,6 +27,9 @@ package enum TextRule: Sendable, Equatable {
     case refused(SafeText)
     /// The mode's to answer; the help says nothing of it.
     case forwarded
+
+    /// Whether it is handed to the mode.
+    var isTaken: Bool { if case .refused = self { false } else { true } }
 }
 
 /// What can be typed in a mode: the one table that parsing, help, completion and the README's table come from.

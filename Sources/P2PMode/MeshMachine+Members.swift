@@ -203,7 +203,7 @@ extension MeshMachine {
 
     /// Every person in sight: members, this node itself, and guests everywhere.
     private var people: [(person: NodeID, name: SafeText)] {
-        var people = [(me, displayName(configuration.name))]
+        var people = [(me, configuration.shownName)]
         for (node, member) in membership.members where member.isPresent {
             people.append((node, displayName(member.record.name)))
             people += member.record.guests.map { ($0.person, displayName($0.name)) }
@@ -232,7 +232,7 @@ extension MeshMachine {
         let guests = links.sorted { $0.key < $1.key }.compactMap(\.value.guest)
         var summaries = [
             MemberSummary(
-                node: me, name: displayName(configuration.name), distance: 0, via: nil,
+                node: me, name: configuration.shownName, distance: 0, via: nil,
                 guests: guests.map { labelled($0.name, $0.person) })
         ]
         for node in membership.present {

@@ -26,6 +26,8 @@ extension MeshMachine {
         let groups = originalGroups()
         try checkLength(text, isAction: isAction, hasOriginals: !groups.json.isEmpty)
         sequence += 1
+        // To keep, to send or say, to show and to tell: as many as a line has for most.
+        effects.reserveCapacity(effects.count + 4)
         let message = MeshMessage(
             author: me, sequence: sequence, time: now.wall, sender: configuration.name, text: text, isAction: isAction)
         _ = log.insert(message, at: now)
@@ -36,7 +38,7 @@ extension MeshMachine {
         say(SpokenLine(node: me, sender: configuration.name, time: now.wall, content: content), to: groups)
         let id = "\(myKey)-\(sequence)"
         follow(message, id: id, originals: groups.count)
-        tell(.message(shown(message, as: displayName(configuration.name), key: myKey, id: id, isOwn: true)))
+        tell(.message(shown(message, as: configuration.shownName, key: myKey, id: id, isOwn: true)))
         let isSent = !members.isEmpty || groups.count > 0
         tell(
             isSent

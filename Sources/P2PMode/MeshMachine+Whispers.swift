@@ -46,7 +46,7 @@ extension MeshMachine {
         tell(
             .message(
                 ShownMessage(
-                    id: id, sender: displayName(configuration.name), senderKey: me.hex, text: text, time: now.wall,
+                    id: id, sender: configuration.shownName, senderKey: me.hex, text: text, time: now.wall,
                     isOwn: true,
                     whisperedTo: label)))
     }
@@ -120,7 +120,7 @@ extension MeshMachine {
                 ShownMessage(
                     id: whisper.id.hex, sender: name(of: whisper.from, saying: whisper.sender),
                     senderKey: whisper.from.hex, text: whisper.text, time: whisper.time,
-                    whisperedTo: displayName(configuration.name))))
+                    whisperedTo: configuration.shownName)))
     }
 
     mutating func receivedReceipt(_ receipt: WhisperReceipt) {

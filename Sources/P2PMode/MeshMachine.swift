@@ -56,7 +56,9 @@ package struct MeshMachine: Sendable {
     package static let followed = 1_000
 
     package struct Configuration: Equatable, Sendable {
-        package var name: String
+        package var name: String { didSet { shownName = displayName(name) } }
+        /// The name as it is shown, found once and not for every line that is typed.
+        private(set) var shownName: SafeText
         /// Where this node accepts connections; 0 when it does not.
         package var port: UInt16
         /// `--plain`: greets nobody, and speaks plain to whoever has not shown another way.
@@ -68,6 +70,7 @@ package struct MeshMachine: Sendable {
             self.port = port
             self.speaksPlain = speaksPlain
             self.isRateLimited = isRateLimited
+            shownName = displayName(name)
         }
     }
 

@@ -89,9 +89,18 @@ extension ByteWriter {
         append(hexadecimal: node.low)
         // Groups from the last to the first move right by the number of hyphens before them.
         append("    ")
-        for (hyphens, group) in [(4, 20..<32), (3, 16..<20), (2, 12..<16), (1, 8..<12)] {
-            for index in group.reversed() { bytes[start + index + hyphens] = bytes[start + index] }
-            bytes[start + group.lowerBound + hyphens - 1] = UInt8(ascii: "-")
+        bytes.withUnsafeMutableBytes { bytes in
+            let digits = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
+            func move(_ group: Range<Int>, behind hyphens: Int) {
+                let place = group.lowerBound + hyphens
+                UnsafeMutableRawBufferPointer(rebasing: digits[place..<(place + group.count)])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: digits[group]))
+                digits[place - 1] = UInt8(ascii: "-")
+            }
+            move(20..<32, behind: 4)
+            move(16..<20, behind: 3)
+            move(12..<16, behind: 2)
+            move(8..<12, behind: 1)
         }
     }
 }

@@ -201,8 +201,8 @@ final class P2PClient: MeshView {
         for await input in console.inputs {
             switch input {
             case .text(let text):
-                guard await mayWrite(registry) else { continue }
-                attempt { () throws(SayError) in try registry.say(text) }
+                await say(text, for: registry)
+                while let next = console.takeText() { await say(next, for: registry) }
             case .command(let command, let arguments):
                 if command.writes, await !mayWrite(registry) { continue }
                 carryOut(command, arguments, registry)
@@ -214,6 +214,11 @@ final class P2PClient: MeshView {
                 return registry.wakeView(after: Self.acknowledgementTime)
             }
         }
+    }
+
+    private func say(_ text: String, for registry: isolated ConnectionRegistry) async {
+        if flood != nil, await !mayWrite(registry) { return }
+        attempt { () throws(SayError) in try registry.say(text) }
     }
 
     /// Where messages are admitted, their rate is limited: a pipe is only slowed down, a person is told.

@@ -24,6 +24,25 @@ struct CommandTableTests {
         #expect(table.parse("5/3") == .text("5/3"))
     }
 
+    /// The short way, for most lines: it may be silent of a text, and never takes anything else for one.
+    @Test(arguments: [CommandMarks.slash, .slashAndPercent, .slashAndBareWord])
+    func whatIsTextByItsFirstByteIsText(marks: CommandMarks) {
+        let marked = CommandTable(table.commands, marks: marks)
+        let pieces = ["/", "%", "//", " ", "\t", "peers", "msg", "x", "é", "\u{301}", "\u{A0}", "\u{2028}", "0", ""]
+        var texts = 0
+        for first in pieces {
+            for second in pieces {
+                for third in pieces {
+                    let line = first + second + third
+                    guard marks.leavesAsText(line) else { continue }
+                    texts += 1
+                    #expect(marked.parse(line) == .text(line), "\(line.debugDescription)")
+                }
+            }
+        }
+        #expect(marks == .slashAndBareWord ? texts == 0 : texts > 300)
+    }
+
     @Test func doubledSlashIsText() {
         #expect(table.parse("//etc/passwd") == .text("/etc/passwd"))
         #expect(table.parse("//") == .text("/"))

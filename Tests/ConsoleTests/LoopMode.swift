@@ -51,6 +51,7 @@ actor LoopMode {
         guard let console else { return }
         for await input in console.inputs {
             inputs.append(input)
+            while takesTexts, let text = console.takeText() { inputs.append(.text(text)) }
             if let body = pauses.removeValue(forKey: inputs.count) { await body() }
             if input == .quit { return }
         }
