@@ -83,7 +83,7 @@ import Wire
         // Somebody new gets in while they are there.
         _ = try await StagePerson.enter(server, "lobby", "Cid")
         while process.descriptors < before.descriptors + 1_000 { try await Task.sleep(for: .milliseconds(5)) }
-        #expect(process.residentKibibytes - before.memory < 8_000)
+        #expect(isInstrumented || process.residentKibibytes - before.memory < 8_000)
         try await people.talk(2)
         for socket in sockets { close(socket) }
         while process.descriptors > before.descriptors + 1 { try await Task.sleep(for: .milliseconds(5)) }
@@ -108,7 +108,7 @@ import Wire
             try await people.talk(UInt64(round))
             if round == 4 { before = process.residentKibibytes }
         }
-        #expect(process.residentKibibytes - before < 4_000)
+        #expect(isInstrumented || process.residentKibibytes - before < 4_000)
         #expect(await process.stop() == 0)
     }
 
