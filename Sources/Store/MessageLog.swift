@@ -20,13 +20,19 @@ final class MessageLog {
     /// A message whose place or id is taken is left out, and `changes` says so.
     var insert: Statement {
         get throws(StoreError) {
-            try database.statement(
+            if let knownInsert { return knownInsert }
+            let statement = try database.statement(
                 """
                 INSERT INTO message (key, conversation, id, author, time, subject, text) VALUES (?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO NOTHING
                 """)
+            knownInsert = statement
+            return statement
         }
     }
+
+    /// Kept here, because to look for it by its text took as long as to bind a message to it.
+    private var knownInsert: Statement?
 
     func nextOffset(of id: ConversationID) throws(StoreError) -> Int64 {
         if let known = nextOffsets[id] { return known }
@@ -59,8 +65,8 @@ final class MessageLog {
         do throws(StoreError) {
             let result = try body(Transaction(self))
             // Once a transaction and conversation, however many messages it got.
+            let statement = try database.statement("UPDATE conversation SET next_offset = ? WHERE row = ?")
             for id in changed {
-                let statement = try database.statement("UPDATE conversation SET next_offset = ? WHERE row = ?")
                 statement.bind(1, nextOffsets[id]!)
                 statement.bind(2, id.row)
                 try statement.execute()

@@ -44,7 +44,13 @@ package struct Schema: Sendable {
         );
         CREATE UNIQUE INDEX message_id ON message (conversation, id);
         CREATE TABLE value (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+        """,
+        // Ids with the time in front go to the end of the index, whichever conversation they belong to: one page for the
+        // posts of a hundred groups, where each group had an end of its own.
         """
+        DROP INDEX message_id;
+        CREATE UNIQUE INDEX message_id ON message (id, conversation);
+        """,
     ]
 
     /// Brings the tables of a database up to date, in one transaction.

@@ -82,6 +82,34 @@ struct StoreErrorTests {
         await store.close()
     }
 
+    @Test("A file of before ids stood first in their index gets that index, and its messages keep their ids")
+    func idsFirst() async throws {
+        func append(_ id: UInt64) async throws -> Appended {
+            let store = try await MessageStore.open(path: path, schema: schema)
+            let appended = try await store.write { (transaction) throws(StoreError) in
+                try transaction.append(
+                    id: MessageID(high: 7, low: id), author: "ann", time: Timestamp(microseconds: 0), subject: nil,
+                    text: "text", to: transaction.conversation("one").id)
+            }
+            await store.close()
+            return appended
+        }
+        _ = try await append(1)
+        try tamper(
+            """
+            DROP INDEX message_id; CREATE UNIQUE INDEX message_id ON message (conversation, id);
+            PRAGMA user_version = \(1 << 16)
+            """)
+        #expect(try await append(1) == Appended(offset: 0, isRepeat: true))
+        #expect(try await append(2) == Appended(offset: 1, isRepeat: false))
+        let store = try await MessageStore.open(path: path, schema: schema)
+        let columns = try await store.read { (transaction) throws(StoreError) in
+            try transaction.rows("SELECT name FROM pragma_index_info('message_id') ORDER BY seqno")
+        }
+        await store.close()
+        #expect(columns == [[.text("id")], [.text("conversation")]])
+    }
+
     @Test("A step that fails leaves the file as it was")
     func failedMigration() async throws {
         try await createStore()
