@@ -5,6 +5,7 @@
 #ifndef CHAT_CLINUX_H
 #define CHAT_CLINUX_H
 
+#include <elf.h>
 #include <errno.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -107,6 +109,35 @@ static inline void chat_release_signal_stack(void *memory) {
     sigaltstack(&stack, NULL);
     free(memory);
 }
+
+// A part of the program as the C library's dl_phdr_info has it (dl_iterate_phdr(3)), up to what is needed here.
+struct chat_program_part {
+    uintptr_t address;
+    const char *name;
+    const Elf64_Phdr *headers;
+    uint16_t count;
+};
+
+extern int chat_visit_program(int (*visit)(struct chat_program_part *, size_t, void *), void *)
+    __asm__("dl_iterate_phdr");
+
+// Unmaps the pages of segments that are never written to: they are those of the file, and come back from it.
+static inline int chat_give_back_part(struct chat_program_part *part, size_t size, void *unused) {
+    (void)size, (void)unused;
+    // The kernel's own part has no file.
+    if (part->name && strstr(part->name, "linux-vdso")) return 0;
+    const uintptr_t page = 4096;
+    for (uint16_t index = 0; index < part->count; index++) {
+        const Elf64_Phdr *segment = &part->headers[index];
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+        uintptr_t begin = (part->address + segment->p_vaddr + page - 1) & ~(page - 1);
+        uintptr_t end = (part->address + segment->p_vaddr + segment->p_memsz) & ~(page - 1);
+        if (begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+static inline void chat_give_back_program(void) { chat_visit_program(chat_give_back_part, NULL); }
 
 // Names the calling thread; prctl is variadic, which Swift cannot call.
 static inline void chat_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

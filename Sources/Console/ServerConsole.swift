@@ -100,6 +100,7 @@ package actor ServerConsole<Report: LogReport> {
     /// Runs the server, which is ready now, writing what is shown and reported meanwhile, and what is left in the end.
     package func run(_ serve: @Sendable () async -> Void) async {
         console.show(.ready)
+        ProcessSetup.giveBackProgramPages()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.showReports() }
             group.addTask { await self.write() }

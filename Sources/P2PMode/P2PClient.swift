@@ -329,6 +329,7 @@ extension ConnectionRegistry {
         }
         client.console.setOwnName("\(name.text)")
         start(options.peers)
+        ProcessSetup.giveBackProgramPages()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.readConsole() }
             group.addTask {

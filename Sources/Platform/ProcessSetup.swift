@@ -21,6 +21,10 @@ package enum ProcessSetup {
         raiseDescriptorLimit()
     }
 
+    /// Unmaps the program's own code and constants, for when the start is over: what is still needed comes back from the
+    /// file's cache within microseconds. Most of it was run once, and the system maps 64 KiB around each page that was.
+    package static func giveBackProgramPages() { chat_give_back_program() }
+
     /// Ends the process with a status. What is still to be written has been written before.
     package static func end(_ status: Int32) -> Never { exit(status) }
 
