@@ -227,16 +227,20 @@ package struct BoardConnectionMachine: Sendable {
     /// Carries out what has come, as far as it may be now.
     private mutating func advance(at now: MonotonicTime, _ effects: inout [Effect]) {
         while state != .closed, claiming == nil, holds.isEmpty {
-            guard let (request, reply) = held ?? nextRequest(&effects) else { break }
-            held = (request, reply)
-            guard underWay == 0 || (onlyPostsUnderWay && request.isPost && underWay < Self.postsUnderWay) else { break }
-            if request.isCounted, let delay = bucket?.delay(at: now), delay > .zero {
-                holds.insert(.rate)
-                effects.append(.schedule(.throttle, delay))
+            guard let (request, reply) = held.take() ?? nextRequest(&effects) else { break }
+            guard underWay == 0 || (onlyPostsUnderWay && request.isPost && underWay < Self.postsUnderWay) else {
+                held = (request, reply)
                 break
             }
-            if request.isCounted { _ = bucket?.take(at: now) }
-            held = nil
+            if request.isCounted, bucket != nil {
+                if let delay = bucket?.delay(at: now), delay > .zero {
+                    holds.insert(.rate)
+                    effects.append(.schedule(.throttle, delay))
+                    held = (request, reply)
+                    break
+                }
+                _ = bucket?.take(at: now)
+            }
             carryOut(request, reply, &effects)
         }
         guard state != .closed else { return }

@@ -31,7 +31,7 @@ package enum BoardExportLine: Equatable, Sendable {
                 case .group(let name, let visibility, let epoch, let next):
                     json.member("group", name.text)
                     json.member("visibility", visibility.text)
-                    json.member("epoch", epoch.hex)
+                    json.member("epoch", epoch)
                     json.member("next", next)
                 case .post(let message):
                     json.member("offset", message.offset)

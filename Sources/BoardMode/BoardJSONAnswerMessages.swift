@@ -28,7 +28,8 @@ package enum BoardJSONWriter {
                     }
                     // A post is answered with the id under which it was stored.
                     if case .posted(_, _, _, let message, _) = answer {
-                        header(operation, .string(message.hex), &json)
+                        header(operation, .null, &json)
+                        json.member("id", message)
                     } else {
                         header(operation, id, &json)
                     }
@@ -70,7 +71,7 @@ package enum BoardJSONWriter {
             if let next { json.member("next", next) }
         case .joined(let joined):
             json.member("group", joined.group)
-            json.member("epoch", joined.epoch.hex)
+            json.member("epoch", joined.epoch)
             json.member("next", joined.nextOffset)
             json.member("first", joined.firstVisible)
             json.member("resume", joined.resume.map { .string($0.hex) } ?? .null)
@@ -80,7 +81,7 @@ package enum BoardJSONWriter {
             json.member("already", true)
         case .posted(let group, let epoch, let offset, _, let time):
             json.member("group", group)
-            json.member("epoch", epoch.hex)
+            json.member("epoch", epoch)
             json.member("offset", offset)
             json.key("time")
             json.plainString { $0.append(rfc3339: time) }
@@ -91,17 +92,17 @@ package enum BoardJSONWriter {
         case .left(let group), .created(let group): json.member("group", group)
         case .message(let group, let epoch, let message):
             json.member("group", group)
-            json.member("epoch", epoch.hex)
+            json.member("epoch", epoch)
             json.key("message")
             json.object { json in fields(of: message, includesText: true, &json) }
         case .history(let history), .joinedHistory(let history):
             json.member("group", history.group)
-            json.member("epoch", history.epoch.hex)
+            json.member("epoch", history.epoch)
             messages(history.messages, includesText: false, &json)
             if let earlier = history.earlier { json.member("earlier", earlier) }
         case .caughtUp(let page):
             json.member("group", page.group)
-            json.member("epoch", page.epoch.hex)
+            json.member("epoch", page.epoch)
             messages(page.messages, includesText: true, &json)
             if let gap = page.gap {
                 json.key("gap")
@@ -156,7 +157,7 @@ package enum BoardJSONWriter {
                 case .posted(let group, let epoch, let message):
                     json.member("event", "message")
                     json.member("group", group)
-                    json.member("epoch", epoch.hex)
+                    json.member("epoch", epoch)
                     fields(of: message, includesText: true, &json)
                 case .closing(let reason):
                     json.member("event", "closing")

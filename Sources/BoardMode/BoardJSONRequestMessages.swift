@@ -16,6 +16,14 @@ package struct BoardJSONRequest: Equatable, Sendable {
     /// Every `op` there is.
     package enum Operation: String, Sendable, CaseIterable {
         case hello, groups, join, leave, post, users, read, list, since, create, ping, help, exit
+
+        private static let byName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
+
+        /// One look, where `init(rawValue:)` compares with one name after the other.
+        init?(named name: String) {
+            guard let operation = Self.byName[name] else { return nil }
+            self = operation
+        }
     }
 
     package enum Content: Equatable, Sendable {
@@ -38,124 +46,139 @@ package struct BoardJSONRequest: Equatable, Sendable {
 
     /// Reads one line. What is wrong with it is a request too (`invalid`), so that it is answered in its turn.
     package init(parsing line: ArraySlice<UInt8>) {
-        let json: JSONObject
-        do {
-            json = try JSON(parsing: line).object ?? [:]
+        let fields: BoardRequestFields
+        do throws(JSONError) {
+            fields = try BoardRequestFields(parsing: line)
         } catch {
             self.init(
                 id: .null, operation: "",
                 content: .request(.invalid(BoardRefusal(.badRequest, "That is no JSON object on one line."))))
             return
         }
-        let operation = json["op"]?.string ?? ""
+        let operation = fields.operation.string ?? ""
         let id: JSON
         do throws(BoardRefusal) {
-            id = try Self.id(of: json)
-            let content = try Self.content(operation, json)
+            id = try Self.id(of: fields)
+            let content = try Self.content(operation, fields)
             self.init(id: id, operation: operation, content: content)
         } catch {
-            let known = (try? Self.id(of: json)) ?? .null
+            let known = (try? Self.id(of: fields)) ?? .null
             self.init(id: known, operation: operation, content: .request(.invalid(error)))
         }
     }
 
-    private static func id(of json: JSONObject) throws(BoardRefusal) -> JSON {
-        switch json["id"] {
-        case nil, .null?: return .null
-        case .integer(let value)?: return .integer(value)
-        case .string(let text)? where text.utf8.count <= idLimit: return .string(text)
-        default:
+    private static func id(of fields: BoardRequestFields) throws(BoardRefusal) -> JSON {
+        switch fields.id {
+        case .missing: return .null
+        case .integer(let value): return .integer(value)
+        case .string(let text) where text.utf8.count <= idLimit: return .string(text)
+        case .string, .other:
             throw BoardRefusal(.badRequest, "An \"id\" is an integer or a string of at most \(idLimit) bytes.")
         }
     }
 
-    private static func content(_ operation: String, _ json: JSONObject) throws(BoardRefusal) -> Content {
-        guard let known = Operation(rawValue: operation) else {
+    private static func content(
+        _ operation: String, _ fields: BoardRequestFields
+    ) throws(BoardRefusal) -> Content {
+        guard let known = Operation(named: operation) else {
             throw operation.isEmpty
                 ? BoardRefusal(.badRequest, "A request is an object with a string \"op\".")
                 : BoardRefusal(.unknown, "There is no \"op\" called \"\(operation)\".")
         }
         switch known {
-        case .hello: return .hello(name: try text("name", json))
-        case .groups: return .request(.groups(after: try optionalText("after", json), all: true))
+        case .hello: return .hello(name: try text("name", fields.name))
+        case .groups: return .request(.groups(after: try optionalText("after", fields.after), all: true))
         case .join:
-            let resume = try optionalText("resume", json)
-            // A secret that cannot be one is as good as one that has run out: the answer says `resumed: false`.
-            return .request(.join(group: try text("group", json), resume: resume.flatMap { ResumeSecret(hex: $0) }))
+            let resume = try resume(fields)
+            return .request(.join(group: try group(fields), resume: resume))
         case .leave:
-            let resume = try optionalText("resume", json)
-            return .request(.leave(group: try text("group", json), resume: resume.flatMap { ResumeSecret(hex: $0) }))
+            let resume = try resume(fields)
+            return .request(.leave(group: try group(fields), resume: resume))
         case .post:
             return .request(
                 .post(
-                    group: try text("group", json),
+                    group: try group(fields),
                     try BoardPostRules.draft(
-                        id: try messageID(json), subject: try text("subject", json), text: try text("text", json))))
-        case .users: return .request(.users(group: try text("group", json)))
+                        id: try messageID(fields), subject: try text("subject", fields.subject),
+                        text: try text("text", fields.text))))
+        case .users: return .request(.users(group: try group(fields)))
         case .read:
-            guard let offset = try optionalInteger("offset", json) else { throw missing("offset") }
-            return .request(.read(group: try text("group", json), id: String(offset)))
+            guard let offset = try optionalInteger("offset", fields.offset) else { throw missing("offset") }
+            return .request(.read(group: try group(fields), id: String(offset)))
         case .list:
-            return .request(.list(group: try text("group", json), before: try optionalInteger("before", json)))
-        case .since: return .request(try since(json))
+            return .request(.list(group: try group(fields), before: try optionalInteger("before", fields.before)))
+        case .since: return .request(try since(fields))
         case .create:
-            let rule = try optionalText("visibility", json)
+            let rule = try optionalText("visibility", fields.visibility)
             if let rule, VisibilityRule(parsing: rule) == nil {
                 throw BoardRefusal(.badRequest, "\"visibility\" is none, all or last:N.")
             }
             return .request(
-                .create(group: try text("group", json), visibility: rule.flatMap { VisibilityRule(parsing: $0) }))
+                .create(group: try group(fields), visibility: rule.flatMap { VisibilityRule(parsing: $0) }))
         case .ping: return .request(.ping)
         case .help: return .request(.help)
         case .exit: return .request(.exit)
         }
     }
 
-    private static func since(_ json: JSONObject) throws(BoardRefusal) -> BoardRequest {
-        let epoch = try optionalText("epoch", json).map { text throws(BoardRefusal) -> Epoch in
+    private static func since(_ fields: BoardRequestFields) throws(BoardRefusal) -> BoardRequest {
+        let epoch = try optionalText("epoch", fields.epoch).map { text throws(BoardRefusal) -> Epoch in
             guard let epoch = Epoch(hex: text) else {
                 throw BoardRefusal(.badRequest, "An \"epoch\" is what an answer to \"join\" said.")
             }
             return epoch
         }
-        let limit = try optionalInteger("limit", json)
+        let limit = try optionalInteger("limit", fields.limit)
         if let limit, !(1...Int64(pageLimit)).contains(limit) {
             throw BoardRefusal(.badRequest, "A \"limit\" is between 1 and \(pageLimit).")
         }
         return .since(
-            group: try text("group", json), epoch: epoch, offset: try optionalInteger("offset", json) ?? -1,
+            group: try group(fields), epoch: epoch, offset: try optionalInteger("offset", fields.offset) ?? -1,
             limit: limit.map { Int($0) })
     }
 
     /// The `id` of a post is the message's own; one that is left out is made by the server.
-    private static func messageID(_ json: JSONObject) throws(BoardRefusal) -> MessageID? {
-        guard let json = json["id"], json != .null else { return nil }
-        guard let id = json.string.flatMap({ MessageID(hex: $0) }) else {
+    private static func messageID(_ fields: BoardRequestFields) throws(BoardRefusal) -> MessageID? {
+        if case .missing = fields.id { return nil }
+        guard let id = fields.id.string.flatMap({ MessageID(hex: $0) }) else {
             throw BoardRefusal(.badRequest, "The \"id\" of a post is 32 hexadecimal digits, made by its author.")
         }
         return id
     }
 
+    /// A secret that cannot be one is as good as one that has run out: the answer says `resumed: false`.
+    private static func resume(_ fields: BoardRequestFields) throws(BoardRefusal) -> ResumeSecret? {
+        try optionalText("resume", fields.resume).flatMap { ResumeSecret(hex: $0) }
+    }
+
+    private static func group(_ fields: BoardRequestFields) throws(BoardRefusal) -> String {
+        try text("group", fields.group)
+    }
+
     // MARK: - Fields
 
-    private static func text(_ field: String, _ json: JSONObject) throws(BoardRefusal) -> String {
-        guard let text = try optionalText(field, json) else { throw missing(field) }
+    private static func text(_ name: String, _ value: BoardRequestFields.Value) throws(BoardRefusal) -> String {
+        guard let text = try optionalText(name, value) else { throw missing(name) }
         return text
     }
 
-    private static func optionalText(_ field: String, _ json: JSONObject) throws(BoardRefusal) -> String? {
-        switch json[field] {
-        case nil, .null?: return nil
-        case .string(let text)?: return text
-        default: throw BoardRefusal(.badRequest, "\"\(field)\" is a string.")
+    private static func optionalText(
+        _ name: String, _ value: BoardRequestFields.Value
+    ) throws(BoardRefusal) -> String? {
+        switch value {
+        case .missing: return nil
+        case .string(let text): return text
+        case .integer, .other: throw BoardRefusal(.badRequest, "\"\(name)\" is a string.")
         }
     }
 
-    private static func optionalInteger(_ field: String, _ json: JSONObject) throws(BoardRefusal) -> Int64? {
-        switch json[field] {
-        case nil, .null?: return nil
-        case .integer(let value)?: return value
-        default: throw BoardRefusal(.badRequest, "\"\(field)\" is an integer.")
+    private static func optionalInteger(
+        _ name: String, _ value: BoardRequestFields.Value
+    ) throws(BoardRefusal) -> Int64? {
+        switch value {
+        case .missing: return nil
+        case .integer(let value): return value
+        case .string, .other: throw BoardRefusal(.badRequest, "\"\(name)\" is an integer.")
         }
     }
 

@@ -67,7 +67,7 @@ package struct BoardMemory: Equatable, Sendable {
                         json.object { json in
                             json.member("group", place.group)
                             if let secret = place.secret { json.member("secret", secret.hex) }
-                            if let epoch = place.epoch { json.member("epoch", epoch.hex) }
+                            if let epoch = place.epoch { json.member("epoch", epoch) }
                             json.member("last", place.last)
                         }
                     }

@@ -64,7 +64,7 @@ extension BoardRequest {
             if let before { json.member("before", before) }
         case .since(let group, let epoch, let offset, let limit):
             json.member("group", group)
-            if let epoch { json.member("epoch", epoch.hex) }
+            if let epoch { json.member("epoch", epoch) }
             json.member("offset", offset)
             if let limit { json.member("limit", limit) }
         case .create(let group, let visibility):

@@ -37,7 +37,36 @@ package struct GroupTable<Member: Hashable & Sendable>: Sendable {
     /// Groups by their folded names, and by their names as they are, which is how nearly everybody writes them.
     private var indices: [String: GroupIndex] = [:]
     private var exactIndices: [String: GroupIndex] = [:]
-    private var memberships: [Member: [GroupIndex: Membership]] = [:]
+    private var memberships: [Member: Memberships] = [:]
+
+    /// The groups of one member, in their order. Nearly all are in one or two, so that a search costs less than a hash.
+    private struct Memberships: Sendable {
+        private(set) var entries: [(group: GroupIndex, membership: Membership)] = []
+
+        /// Where a group stands, or would stand.
+        private func place(of group: GroupIndex) -> (index: Int, isThere: Bool) {
+            var range = 0..<entries.count
+            while !range.isEmpty {
+                let middle = range.lowerBound + range.count / 2
+                let found = entries[middle].group
+                if found == group { return (middle, true) }
+                range = found < group ? middle + 1..<range.upperBound : range.lowerBound..<middle
+            }
+            return (range.lowerBound, false)
+        }
+
+        subscript(group: GroupIndex) -> Membership? {
+            get {
+                let place = place(of: group)
+                return place.isThere ? entries[place.index].membership : nil
+            }
+            set {
+                let place = place(of: group)
+                if place.isThere { entries.remove(at: place.index) }
+                if let newValue { entries.insert((group, newValue), at: place.index) }
+            }
+        }
+    }
 
     package init() {}
 
@@ -85,7 +114,7 @@ package struct GroupTable<Member: Hashable & Sendable>: Sendable {
         guard groups[index].members.count < Self.memberLimit else { return .full }
         let first = groups[index].visibility.firstVisible(joiningAt: groups[index].nextOffset)
         let membership = restored ?? Membership(firstVisible: first)
-        memberships[member, default: [:]][index] = membership
+        memberships[member, default: Memberships()][index] = membership
         groups[index].members.append(member)
         return .joined(membership)
     }
@@ -94,8 +123,9 @@ package struct GroupTable<Member: Hashable & Sendable>: Sendable {
     ///
     /// - Returns: false where it was not in it.
     package mutating func leave(_ member: Member, _ index: GroupIndex) -> Bool {
-        guard memberships[member]?.removeValue(forKey: index) != nil else { return false }
-        if memberships[member]?.isEmpty == true { memberships[member] = nil }
+        guard memberships[member]?[index] != nil else { return false }
+        memberships[member]?[index] = nil
+        if memberships[member]?.entries.isEmpty == true { memberships[member] = nil }
         groups[index].members.remove(at: groups[index].members.firstIndex(of: member)!)
         return true
     }
@@ -104,7 +134,7 @@ package struct GroupTable<Member: Hashable & Sendable>: Sendable {
     ///
     /// - Returns: the groups it was in, in their order.
     package mutating func leaveAll(_ member: Member) -> [GroupIndex] {
-        let left = (memberships[member] ?? [:]).keys.sorted()
+        let left = groups(of: member)
         for index in left { _ = leave(member, index) }
         return left
     }
@@ -112,7 +142,7 @@ package struct GroupTable<Member: Hashable & Sendable>: Sendable {
     package func isMember(_ member: Member, of index: GroupIndex) -> Bool { memberships[member]?[index] != nil }
 
     /// The groups that a member is in, in their order.
-    package func groups(of member: Member) -> [GroupIndex] { (memberships[member] ?? [:]).keys.sorted() }
+    package func groups(of member: Member) -> [GroupIndex] { memberships[member]?.entries.map(\.group) ?? [] }
 
     // MARK: - Posts
 

@@ -78,7 +78,10 @@ extension GroupStore {
                 committed(queued, outcome)
                 continue
             }
-            posts.append(CommittedPost(queued: queued, message: message, isRepeat: isRepeat))
+            posts.append(
+                CommittedPost(
+                    group: queued.group, origin: queued.origin, reply: queued.reply, message: message,
+                    isRepeat: isRepeat))
         }
         posted(&posts)
     }
@@ -103,7 +106,9 @@ extension GroupStore {
 
     /// A post that is on the disk, and who waits for the answer.
     struct CommittedPost {
-        let queued: QueuedChange
+        let group: Int
+        let origin: SocketID?
+        let reply: BoardReply
         let message: KeptMessage
         let isRepeat: Bool
     }
@@ -114,9 +119,8 @@ extension GroupStore {
         guard !posts.isEmpty else { return }
         var byGroup: [(group: Int, posts: [CommittedPost])] = []
         for post in posts where !post.isRepeat {
-            let group = post.queued.group
+            let group = post.group
             table.posted(post.message.offset, in: group)
-            if groups[group].recent.count == Self.recentPosts { groups[group].recent.removeFirst() }
             groups[group].recent.append(post.message.withoutText)
             cache.keep(post.message, of: group)
             if let last = byGroup.indices.last, byGroup[last].group == group {
@@ -129,12 +133,12 @@ extension GroupStore {
         }
         for entry in byGroup { notify(entry.posts, entry.group) }
         for post in posts {
-            let group = table.groups[post.queued.group]
-            answer(
-                post.queued,
+            guard let origin = post.origin else { continue }
+            let group = table.groups[post.group]
+            finish(
                 .posted(
                     group: group.name.text, epoch: group.epoch, offset: post.message.offset, id: post.message.id,
-                    time: post.message.time))
+                    time: post.message.time), post.reply, origin)
         }
         posts.removeAll(keepingCapacity: true)
     }
@@ -147,7 +151,7 @@ extension GroupStore {
     private func tell(
         _ posts: [CommittedPost], _ audience: [SocketID], _ dialect: BoardConnectionMachine.Dialect, _ group: Int
     ) {
-        if audience.isEmpty || (audience.count == 1 && posts.allSatisfy { $0.queued.origin == audience[0] }) { return }
+        if audience.isEmpty || (audience.count == 1 && posts.allSatisfy { $0.origin == audience[0] }) { return }
         let title = table.groups[group].name.text
         let epoch = table.groups[group].epoch
         // Where each event ends, from the begin of the payload.
@@ -161,7 +165,7 @@ extension GroupStore {
             }
         }
         // Apart from the posts, which cost too much to be copied for each author.
-        let origins = posts.map(\.queued.origin)
+        let origins = posts.map(\.origin)
         guard let author = origins[0], origins.contains(where: { $0 != author }) else {
             return outbound.send(payload, to: audience, except: origins[0])
         }
@@ -215,7 +219,7 @@ extension GroupStore {
     private func created(_ conversation: Conversation, _ queued: QueuedChange) {
         guard case .create(let name, let visibility) = queued.change else { return }
         table.add(name, visibility: visibility, epoch: conversation.epoch, nextOffset: conversation.nextOffset)
-        groups.append(GroupState(conversation: conversation.id, recent: []))
+        groups.append(GroupState(conversation: conversation.id))
         report(.groupCreated(name, by: queued.origin.flatMap { connection($0)?.machine.name }))
         answer(queued, .created(group: name.text))
     }
@@ -264,13 +268,13 @@ extension GroupStore {
         _ page: Transaction.Page, _ purpose: QueuedPage.Purpose, _ group: Int, _ reply: BoardReply,
         _ connection: Connection
     ) -> BoardAnswer? {
+        if let messages = cache.messages(page, of: group) { return answer(purpose, of: group, messages) }
         let wanted = BoardPage(conversation: groups[group].conversation, page: page)
-        let queued = QueuedPage(page: wanted, origin: connection.id, reply: reply, group: group, purpose: purpose)
-        if let messages = cache.messages(page, of: group) { return answer(to: queued, messages) }
         if isLocal {
             let result = store.assumeIsolated { BoardStorage.read([wanted], in: $0) }
-            return answer(to: queued, result.map { $0[0] })
+            return answer(purpose, of: group, result.map { $0[0] })
         }
+        let queued = QueuedPage(page: wanted, origin: connection.id, reply: reply, group: group, purpose: purpose)
         // A connection asks for one page at a time, so their number bounds the queue.
         let isTaken = reader.offer(queued, size: 0)
         precondition(isTaken, "more pages are wanted than there can be connections")
@@ -289,26 +293,31 @@ extension GroupStore {
 
     private func pagesRead(_ batch: [QueuedPage], _ result: Result<[[KeptMessage]], StoreError>) {
         for (index, queued) in batch.enumerated() {
-            finish(answer(to: queued, result.map { $0[index] }), queued.reply, queued.origin)
+            let answer = answer(queued.purpose, of: queued.group, result.map { $0[index] })
+            finish(answer, queued.reply, queued.origin)
         }
         underWay -= batch.count
         endIfDone()
     }
 
-    private func answer(to queued: QueuedPage, _ result: Result<[KeptMessage], StoreError>) -> BoardAnswer {
+    private func answer(
+        _ purpose: QueuedPage.Purpose, of group: Int, _ result: Result<[KeptMessage], StoreError>
+    ) -> BoardAnswer {
         switch result {
         case .success(let messages):
             // Who reads a post is seldom the only one: a new one is read by all.
-            if case .message = queued.purpose, let message = messages.first { cache.keep(message, of: queued.group) }
-            return answer(to: queued, messages)
+            if case .message = purpose, let message = messages.first { cache.keep(message, of: group) }
+            return answer(purpose, of: group, messages)
         case .failure: return .refused(BoardRefusal(.notStored, "The server could not read this; try again later."))
         }
     }
 
-    private func answer(to queued: QueuedPage, _ messages: [KeptMessage]) -> BoardAnswer {
-        let title = table.groups[queued.group].name.text
-        let epoch = table.groups[queued.group].epoch
-        switch queued.purpose {
+    private func answer(
+        _ purpose: QueuedPage.Purpose, of group: Int, _ messages: [KeptMessage]
+    ) -> BoardAnswer {
+        let title = table.groups[group].name.text
+        let epoch = table.groups[group].epoch
+        switch purpose {
         case .message(let id):
             guard let message = messages.first else { return .noSuchMessage(group: title, id: id) }
             return .message(group: title, epoch: epoch, message)

@@ -57,8 +57,8 @@ package actor GroupStore {
     /// A group beside its rules: where it is kept and who hears of it.
     struct GroupState {
         let conversation: ConversationID
-        /// Its newest posts without their texts, oldest first, at most `recentPosts`.
-        var recent: [KeptMessage]
+        /// Its newest posts without their texts, oldest first.
+        var recent = RingBuffer<KeptMessage>(capacity: recentPosts)
         /// The members by dialect: an event is encoded once for each list.
         var textAudience: [SocketID] = []
         var jsonAudience: [SocketID] = []
@@ -157,7 +157,9 @@ package actor GroupStore {
             table.add(
                 group.name, visibility: group.visibility, epoch: group.conversation.epoch,
                 nextOffset: group.conversation.nextOffset)
-            self.groups.append(GroupState(conversation: group.conversation.id, recent: group.recent))
+            var state = GroupState(conversation: group.conversation.id)
+            for post in group.recent { state.recent.append(post) }
+            self.groups.append(state)
         }
     }
 

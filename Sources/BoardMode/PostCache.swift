@@ -10,9 +10,14 @@ struct PostCache {
     /// What a post costs beside its texts, about.
     static let overhead = 256
 
+    /// A group and an offset in one word, which is hashed in one step.
     private struct Key: Hashable {
-        let group: Int
-        let offset: Int64
+        private let word: UInt64
+
+        init(group: Int, offset: Int64) {
+            precondition(group >= 0 && (0..<ConversationID.offsetLimit).contains(offset), "no place of a post")
+            word = UInt64(group) << 40 | UInt64(offset)
+        }
     }
 
     private var posts: [Key: KeptMessage] = [:]

@@ -13,20 +13,23 @@ package struct Epoch: Hashable, Sendable, CustomStringConvertible {
 
     /// 16 lower-case hexadecimal digits.
     package var hex: String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        var writer = ByteWriter(reserving: 16)
+        writer.append(hexadecimal: value)
+        return String(decoding: writer.bytes, as: UTF8.self)
     }
 
     /// Reads what `hex` gave; nil for anything else.
     package init?(hex: String) {
-        guard hex.utf8.count == 16, hex.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }) else {
-            return nil
-        }
-        guard let value = UInt64(hex, radix: 16) else { return nil }
+        var hex = hex
+        guard let value = hex.withUTF8({ word(hexadecimal: $0) }) else { return nil }
         self.value = value
     }
 
     package var description: String { hex }
+}
+
+extension JSONWriter {
+    package mutating func member(_ key: StaticString, _ epoch: Epoch) { member(key, hexadecimal: epoch.value) }
 }
 
 /// A message that a conversation has kept.

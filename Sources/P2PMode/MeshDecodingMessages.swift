@@ -19,7 +19,7 @@ struct MeshFields {
         while let key = try reader.nextKey() {
             switch key {
             case "kind": kind = try reader.readStringOrSkip() ?? ""
-            case "node": node = try reader.readStringOrSkip().flatMap { NodeID(hex: $0) }
+            case "node": node = try reader.readStringOrSkip(as: NodeID.init(hex:))
             case "sequence": sequence = try reader.readIntegerOrSkip().flatMap { UInt64(exactly: $0) }
             case "time": time = try reader.readIntegerOrSkip().map { Timestamp(microseconds: $0) }
             case "sender": sender = try reader.readStringOrSkip()

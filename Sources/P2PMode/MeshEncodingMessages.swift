@@ -78,8 +78,8 @@ extension MeshFrame {
             json.member("number", number)
         case .sum(let sum):
             json.member("kind", "sum")
-            json.word("log", sum.log)
-            json.word("roll", sum.members)
+            json.member("log", hexadecimal: sum.log)
+            json.member("roll", hexadecimal: sum.members)
         case .have(let have):
             json.member("kind", "have")
             json.rows("authors", have.authors) { json, author in
@@ -141,8 +141,7 @@ extension MeshMessage {
 
 extension JSONWriter {
     mutating func member(_ key: StaticString, _ node: NodeID) {
-        self.key(key)
-        self.node(node)
+        member(key, hexadecimal: (node.high, node.low))
     }
 
     fileprivate mutating func node(_ node: NodeID) {
@@ -150,11 +149,6 @@ extension JSONWriter {
             $0.append(hexadecimal: node.high)
             $0.append(hexadecimal: node.low)
         }
-    }
-
-    fileprivate mutating func word(_ key: StaticString, _ word: UInt64) {
-        self.key(key)
-        plainString { $0.append(hexadecimal: word) }
     }
 
     fileprivate mutating func range(_ range: WantedRange) {

@@ -23,17 +23,16 @@ package struct NodeID: Hashable, Comparable, Sendable {
     }
 
     /// 32 hex digits, or `nil` for anything else.
-    package init?(hex: some StringProtocol) {
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        var count = 0
-        for byte in hex.utf8 {
-            guard count < 32, let digit = hexadecimalDigit(byte) else { return nil }
-            if count < 16 { high = high << 4 | UInt64(digit) } else { low = low << 4 | UInt64(digit) }
-            count += 1
-        }
-        guard count == 32 else { return nil }
-        self.init(high: high, low: low)
+    package init?(hex: String) {
+        var hex = hex
+        guard let node = hex.withUTF8({ NodeID(hex: $0) }) else { return nil }
+        self = node
+    }
+
+    /// The same of digits in memory.
+    init?(hex digits: UnsafeBufferPointer<UInt8>) {
+        guard let words = words(hexadecimal: digits) else { return nil }
+        self.init(high: words.high, low: words.low)
     }
 
     /// Exactly 16 bytes.

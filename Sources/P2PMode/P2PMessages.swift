@@ -56,32 +56,36 @@ extension P2PFrame {
 
     /// A JSON object that is a chat or a frame of our own; `nil` for what is to be shown as it is.
     private static func decodeObject(_ payload: ArraySlice<UInt8>) -> P2PFrame? {
-        var reader = JSONReader(payload)
         var isChat = false
         var line = OriginalLine(sender: "", text: "")
         var hasText = false
         var formatted: String?
         var fields: MeshFields?
         do throws(JSONError) {
-            try reader.beginObject()
-            while let key = try reader.nextKey() {
-                switch key {
-                case "chat":
-                    if try reader.peek() == .object { fields = try MeshFields(&reader) } else { try reader.skipValue() }
-                case "type": isChat = try reader.readStringOrSkip() == "chat"
-                case "sender": line.sender = try reader.readStringOrSkip() ?? ""
-                case "sender_id": line.senderID = try reader.readStringOrSkip() ?? ""
-                case "text":
-                    if let text = try reader.readStringOrSkip() {
-                        line.text = text
-                        hasText = true
+            try JSONReader.read(payload) { reader throws(JSONError) in
+                try reader.beginObject()
+                while let key = try reader.nextKey() {
+                    switch key {
+                    case "chat":
+                        if try reader.peek() == .object {
+                            fields = try MeshFields(&reader)
+                        } else {
+                            try reader.skipValue()
+                        }
+                    case "type": isChat = try reader.readStringOrSkip() == "chat"
+                    case "sender": line.sender = try reader.readStringOrSkip() ?? ""
+                    case "sender_id": line.senderID = try reader.readStringOrSkip() ?? ""
+                    case "text":
+                        if let text = try reader.readStringOrSkip() {
+                            line.text = text
+                            hasText = true
+                        }
+                    case "timestamp": line.timestamp = try reader.readStringOrSkip() ?? ""
+                    case "formatted" where !hasText: formatted = try reader.readStringOrSkip()
+                    default: try reader.skipValue()
                     }
-                case "timestamp": line.timestamp = try reader.readStringOrSkip() ?? ""
-                case "formatted" where !hasText: formatted = try reader.readStringOrSkip()
-                default: try reader.skipValue()
                 }
             }
-            try reader.finish()
         } catch {
             return nil
         }

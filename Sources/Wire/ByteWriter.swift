@@ -92,21 +92,11 @@ package struct ByteWriter: Sendable {
 extension ByteWriter {
     /// Appends `value` in decimal.
     package mutating func append(decimal value: Int64) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-            var place = digits.count
-            var rest = value.magnitude
-            repeat {
-                place -= 1
-                digits[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-                rest /= 10
-            } while rest > 0
-            if value < 0 {
-                place -= 1
-                digits[place] = UInt8(ascii: "-")
-            }
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[place...]))
-        }
+        appendPieces(upTo: Self.mostDigits) { $0.put(decimal: value) }
     }
+
+    /// Bytes of the longest integer of 64 bits, its sign included.
+    static var mostDigits: Int { 20 }
 
     /// Appends what `body` puts, at most `capacity` bytes, with one check of the capacity for all of it.
     @inline(__always)
@@ -131,6 +121,34 @@ extension ByteWriter {
             precondition(next < end, "More is appended than was asked room for.")
             next.initialize(to: byte)
             next += 1
+        }
+
+        mutating func put(decimal value: Int64) {
+            if value < 0 { put(UInt8(ascii: "-")) }
+            var rest = value.magnitude
+            var count = 1
+            var shorter = rest / 10
+            while shorter > 0 {
+                count += 1
+                shorter /= 10
+            }
+            precondition(count <= end - next, "More is appended than was asked room for.")
+            for place in stride(from: count - 1, through: 0, by: -1) {
+                (next + place).initialize(to: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+                rest /= 10
+            }
+            next += count
+        }
+
+        /// Sixteen lowercase digits.
+        mutating func put(hexadecimal value: UInt64) {
+            precondition(end - next >= 16, "More is appended than was asked room for.")
+            let high = lowercaseHexadecimalDigits(UInt32(truncatingIfNeeded: value >> 32)).bigEndian
+            let low = lowercaseHexadecimalDigits(UInt32(truncatingIfNeeded: value)).bigEndian
+            let memory = UnsafeMutableRawPointer(next)
+            memory.storeBytes(of: high, as: UInt64.self)
+            memory.storeBytes(of: low, toByteOffset: 8, as: UInt64.self)
+            next += 16
         }
 
         @inline(__always)

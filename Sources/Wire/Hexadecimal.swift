@@ -9,6 +9,25 @@ package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     }
 }
 
+/// The number that exactly 16 hexadecimal digits, of either case, stand for; `nil` for anything else.
+package func word(hexadecimal digits: UnsafeBufferPointer<UInt8>) -> UInt64? {
+    guard digits.count == 16 else { return nil }
+    var word: UInt64 = 0
+    for byte in digits {
+        guard let digit = hexadecimalDigit(byte) else { return nil }
+        word = word << 4 | UInt64(digit)
+    }
+    return word
+}
+
+/// The two numbers that exactly 32 hexadecimal digits, of either case, stand for; `nil` for anything else.
+package func words(hexadecimal digits: UnsafeBufferPointer<UInt8>) -> (high: UInt64, low: UInt64)? {
+    guard digits.count == 32, let high = word(hexadecimal: UnsafeBufferPointer(rebasing: digits[..<16])),
+        let low = word(hexadecimal: UnsafeBufferPointer(rebasing: digits[16...]))
+    else { return nil }
+    return (high, low)
+}
+
 extension ByteWriter {
     /// Appends two lowercase hexadecimal digits.
     @inlinable

@@ -1,5 +1,5 @@
 /// One JSON value (RFC 8259).
-package indirect enum JSON: Equatable, Sendable {
+package enum JSON: Equatable, Sendable {
     case null
     case bool(Bool)
     /// A number written without fraction and exponent that fits 64 bits.
@@ -16,9 +16,10 @@ package indirect enum JSON: Equatable, Sendable {
     /// Reads exactly one value: strictly RFC 8259, UTF-8 checked. Half a surrogate pair becomes U+FFFD, of equal keys
     /// the last wins, and anything but whitespace behind the value is an error.
     package init(parsing bytes: ArraySlice<UInt8>, maximumDepth: Int = mostDepth) throws(JSONError) {
-        var reader = JSONReader(bytes, maximumDepth: maximumDepth)
-        self = try reader.readValue()
-        try reader.finish()
+        self = .null
+        try JSONReader.read(bytes, maximumDepth: maximumDepth) { reader throws(JSONError) in
+            self = try reader.readValue()
+        }
     }
 
     package var isNull: Bool { self == .null }

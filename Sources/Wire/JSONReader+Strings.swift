@@ -14,17 +14,16 @@ extension JSONReader {
         var hasEscapes = false
         var isASCII = true
         while true {
-            let offset = position - bytes.startIndex
-            let (length, sawHighBit) = bytes.withUnsafeBufferPointer { Self.plainPrefix($0, from: offset) }
+            let (length, sawHighBit) = Self.plainPrefix(bytes, from: position)
             position += length
             if sawHighBit { isASCII = false }
-            guard position < bytes.endIndex else { throw .unexpectedEnd }
+            guard position < bytes.count else { throw .unexpectedEnd }
             switch bytes[position] {
             case UInt8(ascii: "\""):
                 position += 1
                 return ScannedString(content: start..<position - 1, hasEscapes: hasEscapes, isASCII: isASCII)
             case UInt8(ascii: "\\"):
-                guard position + 1 < bytes.endIndex else { throw .unexpectedEnd }
+                guard position + 1 < bytes.count else { throw .unexpectedEnd }
                 hasEscapes = true
                 position += 2
             case let byte:
@@ -62,49 +61,39 @@ extension JSONReader {
         return (offset - start, seen & WordSearch.highs != 0)
     }
 
-    func withContent<Result>(of string: ScannedString, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-        let start = string.content.lowerBound - bytes.startIndex
-        return bytes.withUnsafeBufferPointer {
-            body(UnsafeBufferPointer(rebasing: $0[start..<start + string.content.count]))
-        }
+    func content(of string: ScannedString) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(rebasing: bytes[string.content])
     }
 
     /// Refuses what `text(of:)` refuses, without making the text.
     func check(_ string: ScannedString) throws(JSONError) {
-        let (invalidEscape, isUTF8) = withContent(of: string) { content in
-            (
-                string.hasEscapes ? Unescaper.invalidEscape(in: content) : nil,
-                // An escape stands between characters and for whole ones, so it changes nothing here.
-                string.isASCII || String(validating: content, as: UTF8.self) != nil
-            )
+        let content = content(of: string)
+        if string.hasEscapes, let place = Unescaper.invalidEscape(in: content) {
+            throw .invalidEscape(at: string.content.lowerBound + place)
         }
-        if let invalidEscape {
-            throw .invalidEscape(at: string.content.lowerBound - bytes.startIndex + invalidEscape)
+        // An escape stands between characters and for whole ones, so it changes nothing here.
+        if !string.isASCII, String(validating: content, as: UTF8.self) == nil {
+            throw .invalidUTF8(at: string.content.lowerBound)
         }
-        if !isUTF8 { throw .invalidUTF8(at: string.content.lowerBound - bytes.startIndex) }
     }
 
     func text(of string: ScannedString) throws(JSONError) -> String {
+        let content = content(of: string)
+        guard string.hasEscapes || !string.isASCII else { return String(decoding: content, as: UTF8.self) }
         let text: String?
         if string.hasEscapes {
             var invalidEscape: Int?
-            text = withContent(of: string) { content in
-                // What an escape stands for is never longer than the escape.
-                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: content.count) { output in
-                    var unescaper = Unescaper(content: content, output: output)
-                    invalidEscape = unescaper.run()
-                    return String(validating: unescaper.written, as: UTF8.self)
-                }
+            // What an escape stands for is never longer than the escape.
+            text = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: content.count) { output in
+                var unescaper = Unescaper(content: content, output: output)
+                invalidEscape = unescaper.run()
+                return String(validating: unescaper.written, as: UTF8.self)
             }
-            if let invalidEscape {
-                throw .invalidEscape(at: string.content.lowerBound - bytes.startIndex + invalidEscape)
-            }
-        } else if string.isASCII {
-            return withContent(of: string) { String(decoding: $0, as: UTF8.self) }
+            if let invalidEscape { throw .invalidEscape(at: string.content.lowerBound + invalidEscape) }
         } else {
-            text = withContent(of: string) { String(validating: $0, as: UTF8.self) }
+            text = String(validating: content, as: UTF8.self)
         }
-        guard let text else { throw .invalidUTF8(at: string.content.lowerBound - bytes.startIndex) }
+        guard let text else { throw .invalidUTF8(at: string.content.lowerBound) }
         return text
     }
 }

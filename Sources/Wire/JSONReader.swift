@@ -1,86 +1,51 @@
 /// Reads JSON value by value, without building a tree: for messages whose fields are known.
 ///
-///     var reader = JSONReader(payload)
-///     try reader.beginObject()
-///     while let key = try reader.nextKey() {
-///         switch key {
-///         case "type": type = try reader.readString()
-///         case "text": text = try reader.readStringOrSkip()
-///         default: try reader.skipValue()
+///     try JSONReader.read(payload) { reader in
+///         try reader.beginObject()
+///         while let key = try reader.nextKey() {
+///             switch key {
+///             case "type": type = try reader.readString()
+///             case "text": text = try reader.readStringOrSkip()
+///             default: try reader.skipValue()
+///             }
 ///         }
 ///     }
-///     try reader.finish()
 ///
 /// The rules are those of `JSON(parsing:)`, also for what is skipped. Behind every key and every `nextElement` exactly
 /// one value has to be read or skipped.
-package struct JSONReader {
+package struct JSONReader: ~Copyable {
     /// What kind of value comes next.
     package enum Kind: Equatable, Sendable {
         case null, bool, number, string, array, object
     }
 
-    /// The name of a member. Compare it with a literal; that costs no `String`.
-    package struct Key: Sendable {
-        /// A short name lies here and needs no memory of its own, as those of all our messages do.
-        private let inline: (UInt64, UInt64)
-        private let inlineCount: Int
-        private let long: [UInt8]
-        @usableFromInline
-        let count: Int
-        private static let mostInline = 16
-
-        init(_ name: UnsafeRawBufferPointer) {
-            var inline: (UInt64, UInt64) = (0, 0)
-            if name.count <= Self.mostInline {
-                withUnsafeMutableBytes(of: &inline) { $0.copyMemory(from: name) }
-                inlineCount = name.count
-                long = []
-            } else {
-                inlineCount = 0
-                long = Array(name)
-            }
-            self.inline = inline
-            count = name.count
-        }
-
-        package var string: String { withBytes { String(decoding: $0, as: UTF8.self) } }
-
-        @inlinable
-        package static func ~= (literal: StaticString, key: Key) -> Bool { key == literal }
-
-        @inlinable
-        package static func == (key: Key, literal: StaticString) -> Bool {
-            key.count == literal.utf8CodeUnitCount && key.holds(literal)
-        }
-
-        /// Whether the bytes are those of a literal of the same length.
-        @usableFromInline
-        func holds(_ literal: StaticString) -> Bool {
-            withBytes { bytes in
-                let start = literal.utf8Start
-                for index in bytes.indices where bytes[index] != start[index] { return false }
-                return true
-            }
-        }
-
-        private func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-            guard long.isEmpty else { return long.withUnsafeBytes(body) }
-            return withUnsafeBytes(of: inline) { body(UnsafeRawBufferPointer(rebasing: $0[..<inlineCount])) }
-        }
-    }
-
-    let bytes: ArraySlice<UInt8>
-    /// The index in `bytes` of the next byte to read.
-    var position: Int
+    /// What is read: the caller's memory, there for as long as `read` runs. A reader cannot be copied and comes from
+    /// nowhere else, so none is left when that is over. Every access is checked against the count.
+    let bytes: UnsafeBufferPointer<UInt8>
+    /// The offset of the next byte to read.
+    var position = 0
     private var depth = 0
     private let maximumDepth: Int
     /// Whether the innermost array or object has just been opened, so that no comma is due.
     var isFirst = false
 
-    package init(_ bytes: ArraySlice<UInt8>, maximumDepth: Int = JSON.mostDepth) {
+    private init(_ bytes: UnsafeBufferPointer<UInt8>, maximumDepth: Int) {
         self.bytes = bytes
         self.maximumDepth = maximumDepth
-        position = bytes.startIndex
+    }
+
+    /// Has the body read exactly one value; anything but whitespace behind it is an error.
+    ///
+    /// Not generic, since a generic one is not specialised where it is used and costs a third of a request.
+    package static func read(
+        _ bytes: ArraySlice<UInt8>, maximumDepth: Int = JSON.mostDepth,
+        _ body: (inout JSONReader) throws(JSONError) -> Void
+    ) throws(JSONError) {
+        try bytes.withUnsafeBufferPointer { (buffer) throws(JSONError) in
+            var reader = JSONReader(buffer, maximumDepth: maximumDepth)
+            try body(&reader)
+            try reader.finish()
+        }
     }
 
     /// The kind of the value that comes next; it is not read.
@@ -106,9 +71,9 @@ package struct JSONReader {
         let string = try scanString()
         let key: Key
         if string.hasEscapes || !string.isASCII {
-            key = Array(try text(of: string).utf8).withUnsafeBytes { Key($0) }
+            key = Array(try text(of: string).utf8).withUnsafeBufferPointer { Key($0[...]) }
         } else {
-            key = withContent(of: string) { Key(UnsafeRawBufferPointer($0)) }
+            key = Key(bytes[string.content])
         }
         try expect(UInt8(ascii: ":"))
         return key
@@ -130,7 +95,7 @@ package struct JSONReader {
     /// A number without fraction and exponent that fits 64 bits.
     package mutating func readInteger() throws(JSONError) -> Int64 {
         let start = position
-        guard case .integer(let value) = try readNumber() else { throw .notAnInteger(at: start - bytes.startIndex) }
+        guard case .integer(let value) = try readNumber() else { throw .notAnInteger(at: start) }
         return value
     }
 
@@ -157,6 +122,21 @@ package struct JSONReader {
         if try nextSignificant() == UInt8(ascii: "\"") { return try readString() }
         try skipValue()
         return nil
+    }
+
+    /// What `convert` makes of the bytes of the string that comes next, for which no `String` is made where it is plain
+    /// ASCII; `nil` for any other value.
+    package mutating func readStringOrSkip<Value>(
+        as convert: (UnsafeBufferPointer<UInt8>) -> Value?
+    ) throws(JSONError) -> Value? {
+        guard try nextSignificant() == UInt8(ascii: "\"") else {
+            try skipValue()
+            return nil
+        }
+        let string = try scanString()
+        if !string.hasEscapes && string.isASCII { return convert(content(of: string)) }
+        var text = try text(of: string)
+        return text.withUTF8(convert)
     }
 
     /// The integer that comes next; of any other value nothing but that it was one.
@@ -207,9 +187,9 @@ package struct JSONReader {
     }
 
     /// Checks that nothing but whitespace is left.
-    package mutating func finish() throws(JSONError) {
+    private mutating func finish() throws(JSONError) {
         skipWhitespace()
-        if position < bytes.endIndex { throw unexpected(bytes[position]) }
+        if position < bytes.count { throw unexpected(bytes[position]) }
     }
 }
 
@@ -217,7 +197,7 @@ package struct JSONReader {
 
 extension JSONReader {
     mutating func skipWhitespace() {
-        while position < bytes.endIndex {
+        while position < bytes.count {
             switch bytes[position] {
             case 0x20, 0x0A, 0x0D, 0x09: position += 1
             default: return
@@ -226,14 +206,17 @@ extension JSONReader {
     }
 
     /// The next byte that is not whitespace; it is not read.
+    @inline(__always)
     mutating func nextSignificant() throws(JSONError) -> UInt8 {
+        // Nearly always there is no whitespace at all.
+        if position < bytes.count, bytes[position] > 0x20 { return bytes[position] }
         skipWhitespace()
-        guard position < bytes.endIndex else { throw .unexpectedEnd }
+        guard position < bytes.count else { throw .unexpectedEnd }
         return bytes[position]
     }
 
     func unexpected(_ byte: UInt8) -> JSONError {
-        .unexpectedByte(byte, at: position - bytes.startIndex)
+        .unexpectedByte(byte, at: position)
     }
 
     mutating func expect(_ wanted: UInt8) throws(JSONError) {
@@ -244,7 +227,7 @@ extension JSONReader {
 
     mutating func expect(word: StaticString) throws(JSONError) {
         for offset in 0..<word.utf8CodeUnitCount {
-            guard position < bytes.endIndex else { throw .unexpectedEnd }
+            guard position < bytes.count else { throw .unexpectedEnd }
             guard bytes[position] == word.utf8Start[offset] else { throw unexpected(bytes[position]) }
             position += 1
         }
@@ -253,7 +236,7 @@ extension JSONReader {
 
     private mutating func open(_ bracket: UInt8) throws(JSONError) {
         try expect(bracket)
-        guard depth < maximumDepth else { throw .tooDeep(at: position - 1 - bytes.startIndex) }
+        guard depth < maximumDepth else { throw .tooDeep(at: position - 1) }
         depth += 1
         isFirst = true
     }
@@ -268,7 +251,8 @@ extension JSONReader {
             return true
         }
         if !isFirst {
-            try expect(UInt8(ascii: ","))
+            guard byte == UInt8(ascii: ",") else { throw unexpected(byte) }
+            position += 1
             // The value behind the comma must come: "[1,]" is no JSON.
             let next = try nextSignificant()
             if next == bracket { throw unexpected(next) }
@@ -290,7 +274,7 @@ extension JSONReader {
         let digits = position
         var magnitude: UInt64 = 0
         var fitsInteger = true
-        while let digit = currentDigit() {
+        while let digit = currentDigit {
             let (tens, overflow) = magnitude.multipliedReportingOverflow(by: 10)
             let (sum, carry) = tens.addingReportingOverflow(UInt64(digit))
             if overflow || carry { fitsInteger = false }
@@ -316,7 +300,7 @@ extension JSONReader {
         isFirst = false
         if fitsInteger, let value = Self.signed(magnitude, isNegative: isNegative) { return .integer(value) }
         guard let value = Double(String(decoding: bytes[start..<position], as: UTF8.self)), value.isFinite else {
-            throw .numberTooLarge(at: start - bytes.startIndex)
+            throw .numberTooLarge(at: start)
         }
         return .number(value)
     }
@@ -327,16 +311,16 @@ extension JSONReader {
     }
 
     private var current: UInt8? {
-        position < bytes.endIndex ? bytes[position] : nil
+        position < bytes.count ? bytes[position] : nil
     }
 
-    private func currentDigit() -> Int? {
+    private var currentDigit: Int? {
         current.flatMap(decimalDigit)
     }
 
     private mutating func skipDigits() throws(JSONError) {
         let start = position
-        while currentDigit() != nil { position += 1 }
+        while currentDigit != nil { position += 1 }
         try requireDigits(since: start)
     }
 

@@ -47,36 +47,21 @@ package struct JSONWriter {
 
     /// A key of our own: plain ASCII without quote and backslash, written as it is.
     package mutating func key(_ literal: StaticString) {
-        let separates = needsComma
-        let isSpaced = style == .python
-        literal.withUTF8Buffer { name in
-            output.appendPieces(upTo: name.count + 6) { pieces in
-                if separates {
-                    pieces.put(UInt8(ascii: ","))
-                    if isSpaced { pieces.put(UInt8(ascii: " ")) }
-                }
-                pieces.put(UInt8(ascii: "\""))
-                pieces.put(name)
-                pieces.put(UInt8(ascii: "\""))
-                pieces.put(UInt8(ascii: ":"))
-                if isSpaced { pieces.put(UInt8(ascii: " ")) }
-            }
-        }
+        let lead = lead(literal)
+        output.appendPieces(upTo: lead.mostBytes) { lead.put(to: &$0) }
         needsComma = false
     }
 
     /// Any key. (Labelled, so that a literal always takes the fast way.)
     package mutating func key(escaping key: String) {
-        separate()
-        quote(key)
+        quote(key, behind: lead(nil))
         output.append(UInt8(ascii: ":"))
         if style == .python { output.append(UInt8(ascii: " ")) }
         needsComma = false
     }
 
     package mutating func string(_ text: String) {
-        separate()
-        quote(text)
+        quote(text, behind: lead(nil))
         needsComma = true
     }
 
@@ -122,9 +107,7 @@ package struct JSONWriter {
     }
 
     package mutating func integer(_ value: Int64) {
-        separate()
-        output.append(decimal: value)
-        needsComma = true
+        integer(value, behind: lead(nil))
     }
 
     /// An integer of another type, which must fit 64 bits with a sign.
@@ -184,20 +167,24 @@ package struct JSONWriter {
         needsComma = true
     }
 
+    // A key and its value go out in one piece where they can.
+
     package mutating func member(_ key: StaticString, _ text: String) {
-        self.key(key)
-        string(text)
+        quote(text, behind: lead(key))
+        needsComma = true
     }
 
     package mutating func member(_ key: StaticString, _ text: SafeText) {
-        self.key(key)
-        string(text.string)
+        member(key, text.string)
+    }
+
+    package mutating func member(_ key: StaticString, _ value: Int64) {
+        integer(value, behind: lead(key))
     }
 
     @inlinable
     package mutating func member(_ key: StaticString, _ value: some BinaryInteger) {
-        self.key(key)
-        integer(Int64(value))
+        member(key, Int64(value))
     }
 
     package mutating func member(_ key: StaticString, _ value: Bool) {
@@ -211,11 +198,32 @@ package struct JSONWriter {
     }
 
     package mutating func member(_ key: StaticString, _ id: MessageID) {
-        self.key(key)
-        plainString {
-            $0.append(hexadecimal: id.high)
-            $0.append(hexadecimal: id.low)
+        member(key, hexadecimal: (id.high, id.low))
+    }
+
+    /// A string of 32 lowercase hexadecimal digits.
+    package mutating func member(_ key: StaticString, hexadecimal words: (high: UInt64, low: UInt64)) {
+        let lead = lead(key)
+        output.appendPieces(upTo: lead.mostBytes + 34) { pieces in
+            lead.put(to: &pieces)
+            pieces.put(UInt8(ascii: "\""))
+            pieces.put(hexadecimal: words.high)
+            pieces.put(hexadecimal: words.low)
+            pieces.put(UInt8(ascii: "\""))
         }
+        needsComma = true
+    }
+
+    /// A string of 16 lowercase hexadecimal digits.
+    package mutating func member(_ key: StaticString, hexadecimal word: UInt64) {
+        let lead = lead(key)
+        output.appendPieces(upTo: lead.mostBytes + 18) { pieces in
+            lead.put(to: &pieces)
+            pieces.put(UInt8(ascii: "\""))
+            pieces.put(hexadecimal: word)
+            pieces.put(UInt8(ascii: "\""))
+        }
+        needsComma = true
     }
 }
 
@@ -243,7 +251,7 @@ extension JSON {
     }
 }
 
-// MARK: - Structure and escapes
+// MARK: - Structure
 
 extension JSONWriter {
     @usableFromInline
@@ -266,105 +274,38 @@ extension JSONWriter {
         if style == .python { output.append(UInt8(ascii: " ")) }
     }
 
-    private mutating func quote(_ text: String) {
-        var text = text
-        text.withUTF8 { bytes in
-            let plain = Self.plainEnd(bytes, from: 0, style: style)
-            // Most strings need no escape and go out in one piece.
-            output.appendPieces(upTo: plain + 2) { pieces in
-                pieces.put(UInt8(ascii: "\""))
-                pieces.put(UnsafeBufferPointer(rebasing: bytes[..<plain]))
-                if plain == bytes.count { pieces.put(UInt8(ascii: "\"")) }
+    /// What stands before a value: the comma that is due, and the key where the value has one.
+    struct Lead {
+        let key: StaticString?
+        let separates: Bool
+        let isSpaced: Bool
+
+        var mostBytes: Int { 6 + (key?.utf8CodeUnitCount ?? 0) }
+
+        @inline(__always)
+        func put(to pieces: inout ByteWriter.Pieces) {
+            if separates {
+                pieces.put(UInt8(ascii: ","))
+                if isSpaced { pieces.put(UInt8(ascii: " ")) }
             }
-            guard plain < bytes.count else { return }
-            escape(bytes, from: plain)
-            output.append(UInt8(ascii: "\""))
+            guard let key else { return }
+            pieces.put(UInt8(ascii: "\""))
+            pieces.put(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+            pieces.put(UInt8(ascii: "\""))
+            pieces.put(UInt8(ascii: ":"))
+            if isSpaced { pieces.put(UInt8(ascii: " ")) }
         }
     }
 
-    /// Copies runs that need no escape as they are.
-    fileprivate mutating func escape(_ text: String) {
-        var text = text
-        text.withUTF8 { escape($0, from: 0) }
+    func lead(_ key: StaticString?) -> Lead {
+        Lead(key: key, separates: needsComma, isSpaced: style == .python)
     }
 
-    private mutating func escape(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) {
-        var offset = start
-        while offset < bytes.count {
-            let end = Self.plainEnd(bytes, from: offset, style: style)
-            if end > offset {
-                output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[offset..<end]))
-                offset = end
-            }
-            if end < bytes.count { offset += escapeCharacter(UnsafeBufferPointer(rebasing: bytes[end...])) }
+    mutating func integer(_ value: Int64, behind lead: Lead) {
+        output.appendPieces(upTo: lead.mostBytes + ByteWriter.mostDigits) { pieces in
+            lead.put(to: &pieces)
+            pieces.put(decimal: value)
         }
-    }
-
-    /// The end of the bytes that are copied as they are: ASCII but control characters, DEL, quote and backslash; in
-    /// compact style also everything beyond ASCII but what may be C1, which begins with 0xC2.
-    private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, style: Style) -> Int {
-        var offset = start
-        while offset + 8 <= bytes.count {
-            let word = WordSearch.load(bytes, at: offset)
-            let suspicious =
-                word & WordSearch.highs | WordSearch.marks(of: 0x22, in: word) | WordSearch.marks(of: 0x5C, in: word)
-                | WordSearch.marks(of: 0x7F, in: word) | WordSearch.marksOfControls(in: word)
-            if suspicious == 0 {
-                offset += 8
-                continue
-            }
-            offset += suspicious.trailingZeroBitCount / 8
-            guard isPlain(bytes[offset], style: style) else { return offset }
-            offset += 1
-        }
-        while offset < bytes.count, isPlain(bytes[offset], style: style) { offset += 1 }
-        return offset
-    }
-
-    private static func isPlain(_ byte: UInt8, style: Style) -> Bool {
-        switch byte {
-        case 0x22, 0x5C, 0..<0x20, 0x7F, 0xC2: false
-        case 0x80...: style == .compact
-        default: true
-        }
-    }
-
-    /// Writes the character at the front, which is not plain, and returns its length in bytes. The bytes are those of
-    /// a `String` and so well-formed UTF-8.
-    private mutating func escapeCharacter(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
-        switch bytes[0] {
-        case 0x22: output.append("\\\"")
-        case 0x5C: output.append("\\\\")
-        case 0x08: output.append("\\b")
-        case 0x09: output.append("\\t")
-        case 0x0A: output.append("\\n")
-        case 0x0C: output.append("\\f")
-        case 0x0D: output.append("\\r")
-        case 0x7F where style == .python: output.append(0x7F)
-        case 0..<0x80: escape(codeUnit: UInt16(bytes[0]))
-        default: return escapeNonASCII(bytes)
-        }
-        return 1
-    }
-
-    private mutating func escapeNonASCII(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
-        let length = bytes[0] < 0xE0 ? 2 : bytes[0] < 0xF0 ? 3 : 4
-        var value = UInt32(bytes[0]) & (0xFF >> UInt32(length + 1))
-        for byte in bytes[1..<length] { value = value << 6 | UInt32(byte & 0x3F) }
-        if style == .compact, value > 0x9F {
-            output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[..<length]))
-        } else if value < 0x10000 {
-            escape(codeUnit: UInt16(value))
-        } else {
-            escape(codeUnit: UInt16(0xD800 + (value - 0x10000) >> 10))
-            escape(codeUnit: UInt16(0xDC00 + (value - 0x10000) & 0x3FF))
-        }
-        return length
-    }
-
-    private mutating func escape(codeUnit: UInt16) {
-        output.append("\\u")
-        output.append(hexadecimal: UInt8(codeUnit >> 8))
-        output.append(hexadecimal: UInt8(codeUnit & 0xFF))
+        needsComma = true
     }
 }

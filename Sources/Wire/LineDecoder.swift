@@ -56,7 +56,7 @@ package struct LineDecoder: Sendable {
 
     /// The next line; `nil` when more bytes are needed.
     package mutating func next() -> Line? {
-        while true {
+        while !unread.isEmpty {
             let found = unread.withUnsafeBufferPointer {
                 WordSearch.firstOffset(of: UInt8(ascii: "\n"), in: $0, from: searched)
             }
@@ -72,6 +72,7 @@ package struct LineDecoder: Sendable {
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             return line.count > limit ? .tooLong : .line(line)
         }
+        return nil
     }
 
     /// No newline in sight: keeps the beginning of a line, or gives the line up when it can no longer fit.

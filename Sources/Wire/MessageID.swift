@@ -18,8 +18,9 @@ package struct MessageID: Hashable, Sendable, CustomStringConvertible {
 
     /// Exactly 32 hexadecimal digits, of either case.
     package init?(hex text: String) {
-        guard let bytes = Wire.bytes(hexadecimal: text) else { return nil }
-        self.init(bytes: bytes[...])
+        var text = text
+        guard let words = text.withUTF8({ words(hexadecimal: $0) }) else { return nil }
+        self.init(high: words.high, low: words.low)
     }
 
     /// Exactly 16 bytes, big-endian.

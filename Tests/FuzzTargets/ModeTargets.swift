@@ -109,6 +109,14 @@ extension FuzzTarget {
             ]
         ) { bytes in
             let request = BoardJSONRequest(parsing: bytes[...])
+            // Read member by member it means what a tree of it means.
+            if let tree = try? JSON(parsing: bytes[...]) {
+                let ordered = BoardJSONRequest(parsing: JSON.object(tree.object ?? [:]).encoded()[...])
+                try expect(ordered == request, "as a tree it differs: \(request) \(ordered)")
+            } else {
+                try expect(
+                    request == BoardJSONRequest(parsing: []), "what is no JSON is a request: \(request)")
+            }
             guard case .request(let content) = request.content, let written = content.json(id: request.id) else {
                 return
             }

@@ -221,7 +221,8 @@ final class MeshSimulation {
                 push(.wake(node: index, incarnation: nodes[index].incarnation, at: max(time, now)), at: max(time, now))
             case .tell(.message(let message)):
                 let parts = message.id.split(separator: "-")
-                guard parts.count == 2, let author = NodeID(hex: parts[0]), let sequence = UInt64(parts[1]) else {
+                guard parts.count == 2, let author = NodeID(hex: String(parts[0])), let sequence = UInt64(parts[1])
+                else {
                     continue
                 }
                 nodes[index].shown.append(Shown(author: author, sequence: sequence))

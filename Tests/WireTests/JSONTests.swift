@@ -3,6 +3,18 @@ import Wire
 
 private func parse(_ text: String) throws -> JSON { try JSON(parsing: ArraySlice(text.utf8)) }
 
+private func read<Result>(
+    _ text: String, _ body: (inout JSONReader) throws(JSONError) -> Result
+) throws(JSONError) -> Result {
+    var result: Result?
+    try JSONReader.read(ArraySlice(text.utf8)) { reader throws(JSONError) in result = try body(&reader) }
+    return result!
+}
+
+private func skip(_ bytes: ArraySlice<UInt8>) throws(JSONError) {
+    try JSONReader.read(bytes) { reader throws(JSONError) in try reader.skipValue() }
+}
+
 /// Documents of RFC 8259 and what they mean.
 private let valid: [(String, JSON)] = [
     ("null", nil), (" true ", true), ("false", false), ("0", 0), ("-0", 0), ("-12", -12),
@@ -60,19 +72,13 @@ private let invalid: [(String, JSONError)] = [
         #expect(try parse(text) == value)
         #expect(try parse("[\(text),\(text)]") == [value, value])
         #expect(try parse("{\"k\":\(text)}")["k"] == value)
-        var reader = JSONReader(ArraySlice(text.utf8))
-        try reader.skipValue()
-        try reader.finish()
+        try skip(ArraySlice(text.utf8))
     }
 
     @Test(arguments: invalid)
     func refuses(text: String, error: JSONError) {
         #expect(throws: error) { try parse(text) }
-        #expect(throws: JSONError.self) {
-            var reader = JSONReader(ArraySlice(text.utf8))
-            try reader.skipValue()
-            try reader.finish()
-        }
+        #expect(throws: JSONError.self) { try skip(ArraySlice(text.utf8)) }
     }
 
     @Test func utf8IsChecked() throws {
@@ -84,10 +90,7 @@ private let invalid: [(String, JSONError)] = [
             let quoted = [0x22] + bytes + [0x22]
             for text in [quoted, [0x5B] + quoted + [0x5D], [0x7B] + quoted + Array(":1}".utf8)] {
                 #expect(throws: JSONError.self) { try JSON(parsing: text[...]) }
-                #expect(throws: JSONError.self) {
-                    var reader = JSONReader(text[...])
-                    try reader.skipValue()
-                }
+                #expect(throws: JSONError.self) { try skip(text[...]) }
             }
         }
     }
@@ -133,8 +136,7 @@ private let invalid: [(String, JSONError)] = [
                 }
             }
             let tree = try? JSON(parsing: bytes[...])
-            var reader = JSONReader(bytes[...])
-            let isAccepted = (try? reader.skipValue()) != nil && (try? reader.finish()) != nil
+            let isAccepted = (try? skip(bytes[...])) != nil
             // One grammar, read two ways. A number or string is checked alike by both.
             #expect(isAccepted == (tree != nil))
             if let tree {
@@ -149,48 +151,91 @@ private let invalid: [(String, JSONError)] = [
     @Test func pullsFields() throws {
         let text =
             #" { "type" : "chat" , "n" : -7, "x": [1,{"y":"\u0041"}], "f": 1.0, "b": true, "\u0074ext": "hé", "none": null } "#
-        var reader = JSONReader(ArraySlice(text.utf8))
         var seen: [String] = []
-        try reader.beginObject()
-        while let key = try reader.nextKey() {
-            switch key {
-            case "type": seen.append(try reader.readString())
-            case "n": seen.append("\(try reader.readInteger())")
-            case "f": seen.append("\(try reader.readIntegerOrSkip() ?? 0)")
-            case "b": seen.append("\(try reader.readBool())")
-            case "text": seen.append(try reader.readStringOrSkip() ?? "none")
-            case "none": #expect(try reader.readStringOrSkip() == nil)
-            default:
-                #expect(key.string == "x")
-                #expect(try reader.peek() == .array)
-                #expect(try reader.readValue() == [1, ["y": "A"]])
+        try read(text) { reader throws(JSONError) in
+            try reader.beginObject()
+            while let key = try reader.nextKey() {
+                switch key {
+                case "type": seen.append(try reader.readString())
+                case "n": seen.append("\(try reader.readInteger())")
+                case "f": seen.append("\(try reader.readIntegerOrSkip() ?? 0)")
+                case "b": seen.append("\(try reader.readBool())")
+                case "text": seen.append(try reader.readStringOrSkip() ?? "none")
+                case "none": seen.append(try reader.readStringOrSkip() ?? "null")
+                default:
+                    seen.append("\(key.string) \(try reader.peek())")
+                    let value = try reader.readValue()
+                    #expect(value == [1, ["y": "A"]])
+                }
             }
         }
-        try reader.finish()
-        reader = JSONReader(ArraySlice("{\"a key of more than sixteen\":1}".utf8))
-        try reader.beginObject()
-        let key = try #require(try reader.nextKey())
-        #expect(key == "a key of more than sixteen" && !(key == "a key of more than sixteem"))
-        #expect(key.string == "a key of more than sixteen")
-        #expect(seen == ["chat", "-7", "1", "true", "hé"])
+        #expect(seen == ["chat", "-7", "x array", "1", "true", "hé", "null"])
+    }
+
+    /// Names around the lengths at which a key is held in one word, in two, and in memory of its own.
+    @Test func keysAreComparedWhole() throws {
+        func key(_ name: String, padding: String = "") throws -> JSONReader.Key? {
+            try read("{\"\(name)\":1\(padding)}") { reader throws(JSONError) in
+                try reader.beginObject()
+                let key = try reader.nextKey()
+                try reader.skipValue()
+                _ = try reader.nextKey()
+                return key
+            }
+        }
+        // With and without bytes behind the name that are read along.
+        for padding in ["", "                "] {
+            for count in 0...40 {
+                let name = String("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz".prefix(count))
+                #expect(try key(name, padding: padding)?.string == name)
+            }
+            let one = try #require(try key("a", padding: padding))
+            #expect(one == "a" && !(one == "b") && !(one == "aa") && !(one == ""))
+            let eight = try #require(try key("abcdefgh", padding: padding))
+            #expect(eight == "abcdefgh" && !(eight == "abcdefgi") && !(eight == "abcdefg") && !(eight == "abcdefghi"))
+            let nine = try #require(try key("abcdefghi", padding: padding))
+            #expect(nine == "abcdefghi" && !(nine == "abcdefghj") && !(nine == "bbcdefghi"))
+            let sixteen = try #require(try key("abcdefghijklmnop", padding: padding))
+            #expect(sixteen == "abcdefghijklmnop" && !(sixteen == "abcdefghijklmnoq"))
+            let seventeen = try #require(try key("abcdefghijklmnopq", padding: padding))
+            #expect(seventeen == "abcdefghijklmnopq" && !(seventeen == "abcdefghijklmnopr"))
+            #expect(!(seventeen == "abcdefghijklmnop") && !(sixteen == "abcdefghijklmnopq"))
+        }
+        // A zero byte is part of the name and not its end.
+        #expect(try key("a\\u0000").map { $0 == "a" } == false)
+        #expect(try key("a\\u0000")?.string == "a\0")
+    }
+
+    @Test func stringsAreReadAsWhatTheyStandFor() throws {
+        func count(_ text: String) throws -> Int? {
+            try read(text) { reader throws(JSONError) in try reader.readStringOrSkip { $0.count } }
+        }
+        #expect(try count("\"abc\"") == 3)
+        #expect(try count("\"\"") == 0)
+        #expect(try count(#""\u0041\n""#) == 2)
+        #expect(try count("\"é\"") == 2)
+        #expect(try count("[1]") == nil)
+        #expect(throws: JSONError.invalidEscape(at: 1)) { try count(#""\x""#) }
     }
 
     @Test func wrongTypesAreErrorsOrSkipped() throws {
-        var reader = JSONReader(ArraySlice("1.5".utf8))
-        #expect(throws: JSONError.notAnInteger(at: 0)) { try reader.readInteger() }
-        reader = JSONReader(ArraySlice("\"x\"".utf8))
-        #expect(throws: JSONError.unexpectedByte(0x22, at: 0)) { try reader.readInteger() }
-        reader = JSONReader(ArraySlice("[\"x\", 5]".utf8))
-        try reader.beginArray()
-        #expect(try reader.nextElement())
-        #expect(try reader.readIntegerOrSkip() == nil)
-        #expect(try reader.nextElement())
-        #expect(try reader.readIntegerOrSkip() == 5)
-        #expect(try !reader.nextElement())
-        try reader.finish()
-        reader = JSONReader(ArraySlice("7".utf8))
-        #expect(throws: JSONError.unexpectedByte(0x37, at: 0)) { try reader.readString() }
-        #expect(try reader.readDouble() == 7)
+        func integer(_ text: String) throws -> Int64 {
+            try read(text) { reader throws(JSONError) in try reader.readInteger() }
+        }
+        #expect(throws: JSONError.notAnInteger(at: 0)) { try integer("1.5") }
+        #expect(throws: JSONError.unexpectedByte(0x22, at: 0)) { try integer("\"x\"") }
+        let elements = try read("[\"x\", 5]") { reader throws(JSONError) in
+            var elements: [Int64?] = []
+            try reader.beginArray()
+            while try reader.nextElement() { elements.append(try reader.readIntegerOrSkip()) }
+            return elements
+        }
+        #expect(elements == [nil, 5])
+        #expect(throws: JSONError.unexpectedByte(0x37, at: 0)) {
+            try read("7") { reader throws(JSONError) in try reader.readString() }
+        }
+        #expect(try read("7") { reader throws(JSONError) in try reader.readDouble() } == 7)
+        #expect(throws: JSONError.unexpectedByte(0x38, at: 2)) { try integer("7 8") }
     }
 
     @Test func errorsHaveSentences() {
