@@ -152,7 +152,7 @@ package struct UDPServerMachine: Sendable {
     /// ICMP says that nobody listens at an address any more.
     package mutating func becameUnreachable(_ address: SocketAddress, at now: MonotonicTime) -> [Effect] {
         self.now = now
-        if let key = table.key(listeningAt: address) {
+        for key in table.keys(listeningAt: address) {
             if offlineChecks[key] == nil { offlineChecks[key] = OfflineCheck() }
             offlineConfirmed(key)
         }

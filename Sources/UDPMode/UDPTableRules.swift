@@ -93,7 +93,8 @@ package struct UDPTable: Sendable {
     package static let contactLimit = 8
 
     package private(set) var registrations: [String: UDPRegistration] = [:]
-    private var keys: [SocketAddress: String] = [:]
+    /// An original may register several names at one place.
+    private var keys: [SocketAddress: [String]] = [:]
     /// How many of one address, and in all.
     private var limiter = ConnectionLimiter()
     private var nextNumber: UInt64 = 0
@@ -113,8 +114,8 @@ package struct UDPTable: Sendable {
         _modify { yield &registrations[key] }
     }
 
-    /// The client that listens at an address.
-    package func key(listeningAt address: SocketAddress) -> String? { keys[address] }
+    /// Who listens at an address, in the order of registration.
+    package func keys(listeningAt address: SocketAddress) -> [String] { keys[address] ?? [] }
 
     package mutating func add(_ registration: UDPRegistration) -> ConnectionLimiter.Verdict {
         precondition(registrations[registration.key] == nil, "a name is registered once")
@@ -124,7 +125,7 @@ package struct UDPTable: Sendable {
         registration.number = nextNumber
         nextNumber += 1
         registrations[registration.key] = registration
-        keys[registration.path.address] = registration.key
+        keys[registration.path.address, default: []].append(registration.key)
         return .admit
     }
 
@@ -136,7 +137,8 @@ package struct UDPTable: Sendable {
     @discardableResult
     package mutating func remove(_ key: String) -> UDPRegistration? {
         guard let registration = registrations.removeValue(forKey: key) else { return nil }
-        if keys[registration.path.address] == key { keys[registration.path.address] = nil }
+        let others = keys[registration.path.address]?.filter { $0 != key } ?? []
+        keys[registration.path.address] = others.isEmpty ? nil : others
         limiter.closed(from: registration.path.address.ip)
         // One that nobody was told of need not be taken back; one that is told of again is in `came` later.
         if came.remove(key) == nil, registration.isConfirmed { gone.append(registration.name) }

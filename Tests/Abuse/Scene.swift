@@ -53,6 +53,13 @@ package struct Scene: Sendable {
         }
     }
 
+    /// Somebody who could not begin to talk, with the last words of the program.
+    private struct NotReady: Error {
+        let user: Int
+        let reason: any Error
+        let words: String
+    }
+
     /// One more user, or one who is back, ready to speak. Number 0 listens.
     package func user(_ index: Int) async throws -> ChildProcess { try await Self.user(index, target, folder) }
 
@@ -108,8 +115,9 @@ package struct Scene: Sendable {
 
     // MARK: - Programs
 
-    private static func program(_ arguments: [String]) throws -> ChildProcess {
-        try ChildProcess(ChildProcess.product("chat"), arguments + ["--json"], patience: patience)
+    private static func program(_ arguments: [String], mergesErrors: Bool = false) throws -> ChildProcess {
+        try ChildProcess(
+            ChildProcess.product("chat"), arguments + ["--json"], mergesErrors: mergesErrors, patience: patience)
     }
 
     private static func serverArguments(_ mode: Mode, _ folder: TemporaryFolder) -> [String] {
@@ -125,32 +133,35 @@ package struct Scene: Sendable {
     private static func user(_ index: Int, _ target: Target, _ folder: TemporaryFolder) async throws -> ChildProcess {
         let name = "user\(index)"
         let data = ["--data", folder.path(of: name)]
-        switch target.mode {
-        case .p2p:
-            let child = try program(
-                ["p2p", "0", "127.0.0.1:\(target.streams)", "--bind", "127.0.0.1", "--memory", "--name", name])
-            _ = try await child.line(containing: "\"connected\"")
-            return child
-        case .board:
-            let child = try program(["board", "connect", "127.0.0.1:\(target.streams)", "--name", name] + data)
-            _ = try await child.line(containing: "\"ready\"")
-            child.post("%groupjoin main\n")
-            _ = try await child.line(containing: "joined group")
-            return child
-        case .udp:
-            let child = try program(["udp", "join", name, "127.0.0.1", "\(target.datagrams)"] + data)
-            _ = try await child.line(containing: "\"ready\"")
-            child.post("create_group talk\njoin_group talk\n")
-            _ = try await child.line(containing: "Entered group")
-            return child
-        case .rooms:
-            let child = try program(
+        let arguments =
+            switch target.mode {
+            case .p2p:
+                ["p2p", "0", "127.0.0.1:\(target.streams)", "--bind", "127.0.0.1", "--memory", "--name", name]
+            case .board: ["board", "connect", "127.0.0.1:\(target.streams)", "--name", name] + data
+            case .udp: ["udp", "join", name, "127.0.0.1", "\(target.datagrams)"] + data
+            case .rooms:
                 [
                     "rooms", "join", "lobby", "--server", "127.0.0.1:\(target.streams):\(target.datagrams)", "--name",
                     name,
-                ] + data)
-            _ = try await child.line(containing: "\"ready\"")
-            return child
+                ] + data
+            }
+        let child = try program(arguments, mergesErrors: true)
+        do {
+            _ = try await child.line(containing: target.mode == .p2p ? "\"connected\"" : "\"ready\"")
+            switch target.mode {
+            case .board:
+                child.post("%groupjoin main\n")
+                _ = try await child.line(containing: "joined group")
+            case .udp:
+                child.post("create_group talk\njoin_group talk\n")
+                _ = try await child.line(containing: "Entered group")
+            case .p2p, .rooms: break
+            }
+        } catch {
+            throw NotReady(
+                user: index, reason: error, words: String(decoding: await child.transcript.suffix(1_000), as: UTF8.self)
+            )
         }
+        return child
     }
 }

@@ -193,7 +193,10 @@ struct BoardProcessTests {
         #expect(answers == 5 && writes >= 5)
     }
 
-    @Test("A full disk: posts are refused and reading goes on; with room they are taken again")
+    /// A sanitizer has files of its own, which the limit would hold for too.
+    @Test(
+        "A full disk: posts are refused and reading goes on; with room they are taken again",
+        .enabled(if: !isInstrumented))
     func full() async throws {
         // dash counts blocks of 512 bytes: 300 KiB a file.
         let script = #"ulimit -S -f 600; exec "$0" "$@""#

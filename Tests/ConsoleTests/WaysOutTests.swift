@@ -48,7 +48,7 @@ struct WayOut: CustomTestStringConvertible, Sendable {
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct WaysOutTests {
     /// Without the runtime's crash report, which takes seconds to write.
-    private static let environment = ["TERM=xterm-256color", "SWIFT_BACKTRACE=enable=no"]
+    private static let environment = ["TERM=xterm-256color", "SWIFT_BACKTRACE=enable=no"] + sanitizerOptions
 
     @Test(arguments: WayOut.all)
     func givesTheTerminalBack(way: WayOut) async throws {

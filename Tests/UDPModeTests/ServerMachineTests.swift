@@ -255,6 +255,17 @@ import Wire
         #expect(introduced.sent(to: ours).map(\.body) == [.introduceAck(name: "first")])
     }
 
+    /// Where nobody listens any more, nobody does under any name.
+    @Test func allNamesOfAPortThatIsClosedAreGone() throws {
+        var server = ServerHarness()
+        let names = try (0..<4).map { try server.register(TestClient.original("name\($0)", 1_500)) }
+        let other = try server.register(TestClient.original("other", 1_501))
+        let effects = server.machine.becameUnreachable(names[0].path.address, at: server.now)
+        #expect(server.machine.table.published.map(\.name) == ["other"])
+        #expect(effects.sent(to: other).count >= 1)
+        #expect(server.machine.becameUnreachable(names[0].path.address, at: server.now) == [])
+    }
+
     /// The whole table is far larger than what asks for it.
     @Test func theWholeTableIsNotHadAtAnyRate() throws {
         var server = ServerHarness()
