@@ -5,6 +5,6 @@ import Glibc
 package let isInstrumented = dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
 
 /// What tells the sanitizers how to behave, for a program whose environment is otherwise its own.
-package let sanitizerOptions = ["ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { name in
+package let sanitizerOptions: [String] = ["ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { (name: String) in
     getenv(name).map { "\(name)=\(String(cString: $0))" }
 }
