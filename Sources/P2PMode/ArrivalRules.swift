@@ -18,8 +18,8 @@ package struct ArrivalRules: Sendable {
     private let isLimited: Bool
     private var limiter = EntryLimiter(rate)
     private var untold = 0
-    private var toldAt: MonotonicTime?
-    private var failureToldAt: MonotonicTime?
+    private var refusalReports = TokenBucket(burst: 1, perSecond: .seconds(1) / reportInterval)
+    private var failureReports = TokenBucket(burst: 1, perSecond: .seconds(1) / reportInterval)
 
     /// - Parameter isLimited: false takes all (`--no-rate-limit`).
     package init(isLimited: Bool) { self.isLimited = isLimited }
@@ -27,18 +27,13 @@ package struct ArrivalRules: Sendable {
     package mutating func arrived(from address: IPAddress, at now: MonotonicTime) -> Verdict {
         guard isLimited, !limiter.admits(address, at: now) else { return .admit }
         untold += 1
-        guard toldAt.map({ now - $0 >= Self.reportInterval }) ?? true else { return .refuse(report: nil) }
+        guard refusalReports.take(at: now) else { return .refuse(report: nil) }
         defer { untold = 0 }
-        toldAt = now
         return .refuse(report: untold)
     }
 
     /// One cannot be accepted, for want of descriptors perhaps, and it is tried again soon.
     ///
     /// - Returns: true where that is to be said.
-    package mutating func failed(at now: MonotonicTime) -> Bool {
-        guard failureToldAt.map({ now - $0 >= Self.reportInterval }) ?? true else { return false }
-        failureToldAt = now
-        return true
-    }
+    package mutating func failed(at now: MonotonicTime) -> Bool { failureReports.take(at: now) }
 }

@@ -239,9 +239,9 @@ package enum RoomsAnswerWriter {
             json.member("token", entered.token.text)
             guard isExtended, let extended = entered.extended else { return }
             json.member("udp_port", extended.udpPort)
-            json.member("epoch", extended.epoch.hex)
+            json.member("epoch", extended.epoch)
             json.member("offset", extended.offset)
-            json.member("roster", Epoch(value: extended.roster).hex)
+            json.member("roster", hexadecimal: extended.roster)
             json.member("host", extended.isHost)
             json.member("topic", extended.topic)
         case .rooms(let page):
@@ -258,7 +258,7 @@ package enum RoomsAnswerWriter {
             }
             if let next = page.next { json.member("next", next) }
         case .history(let page):
-            json.member("epoch", page.epoch.hex)
+            json.member("epoch", page.epoch)
             json.member("start", page.start)
             json.member("end", page.end)
             json.member("offset", page.offset)
@@ -268,7 +268,7 @@ package enum RoomsAnswerWriter {
                 for message in page.messages { json.object { write(message, to: &$0) } }
             }
         case .members(let page):
-            json.member("roster", Epoch(value: page.roster).hex)
+            json.member("roster", hexadecimal: page.roster)
             json.key("members")
             json.array { json in
                 for member in page.members {
