@@ -63,8 +63,7 @@ import Wire
                 }
             }
             for client in clients { #expect(await client.stop() != 70) }
-            #expect(await server.stop(signal: SIGTERM) == 0, "\(schedule)")
-            for participant in [server] + clients { participant.finish() }
+            await Run.end(server, clients, schedule)
             try await group.waitForAll()
         }
         let records = await journal.records

@@ -66,12 +66,11 @@ import Wire
                 }
             }
             for client in clients { #expect(await client.stop() <= 2, "\(schedule)") }
-            #expect(await server.stop(signal: SIGTERM) == 0, "\(schedule)")
-            for participant in [server] + clients { participant.finish() }
+            await Run.end(server, clients, schedule)
             try await group.waitForAll()
             let records = await journal.records
             if network.contains(.damage) {
-                for (life, record) in records { #expect(record.strays.isEmpty, "\(life)\n\(schedule)") }
+                Run.checkStrays(records, schedule)
             } else {
                 Run.checkEverybody(records, schedule)
                 Self.check(records, history, schedule)

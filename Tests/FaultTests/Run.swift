@@ -94,17 +94,30 @@ struct Run {
     static func checkEverybody(
         _ records: [Journal.Life: Journal.Record], _ schedule: Schedule, inOrder: (Journal.Life) -> Bool = { _ in true }
     ) {
+        checkStrays(records, schedule)
         let authors = records.reduce(into: [String: Journal.Life]()) { authors, record in
             for id in record.value.own.keys { authors[id] = record.key }
         }
         for (life, record) in records {
             let ids = record.shown.map(\.id)
             #expect(Set(ids).count == ids.count, "\(life) showed a message twice\n\(schedule)")
-            #expect(record.strays.isEmpty, "\(life) wrote something else\n\(schedule)")
             for (author, numbers) in numbers(record, by: authors) where inOrder(life) {
                 #expect(numbers == numbers.sorted(), "\(life) showed \(author) out of order: \(numbers)\n\(schedule)")
             }
         }
+    }
+
+    /// Nobody wrote what is no event: all that can be asked for where bytes were damaged.
+    static func checkStrays(_ records: [Journal.Life: Journal.Record], _ schedule: Schedule) {
+        for (life, record) in records {
+            #expect(record.strays.isEmpty, "\(life) wrote something else\n\(schedule)")
+        }
+    }
+
+    /// Ends a server as an operator does; after it nobody begins anew.
+    static func end(_ server: Participant, _ clients: [Participant], _ schedule: Schedule) async {
+        #expect(await server.stop(signal: SIGTERM) == 0, "\(schedule)")
+        for participant in [server] + clients { participant.finish() }
     }
 
     /// What was shown of each life of each author, as the numbers that end its texts.

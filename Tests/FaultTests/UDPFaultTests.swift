@@ -68,12 +68,11 @@ import Wire
                 let status = await client.stop()
                 #expect(status <= 2 || status == 5, "\(status)\n\(schedule)")
             }
-            #expect(await server.stop(signal: SIGTERM) == 0, "\(schedule)")
-            for participant in [server] + clients { participant.finish() }
+            await Run.end(server, clients, schedule)
             try await group.waitForAll()
             let records = await journal.records
             if network.contains(.damage) {
-                for (life, record) in records { #expect(record.strays.isEmpty, "\(life)\n\(schedule)") }
+                Run.checkStrays(records, schedule)
             } else {
                 Run.checkEverybody(records, schedule) { Self.members.contains($0.who) }
                 Self.check(records, schedule)

@@ -1,4 +1,6 @@
+import Glibc
 import TestSupport
+import Testing
 import Wire
 
 /// The client of a mode in a pipe, as events, and the server that it is connected to: both are ready.
@@ -28,6 +30,13 @@ struct Pair {
             self.server = server
         }
         _ = try await Self.event("ready", client)
+    }
+
+    /// The server, where there is one, ends as it is told to.
+    func endServer() async {
+        guard let server else { return }
+        server.send(SIGTERM)
+        #expect(await server.exitStatus() == 0)
     }
 
     private static func chat(_ words: String) throws -> ChildProcess {
