@@ -104,8 +104,12 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// True on the loop's thread.
     @inline(__always)
-    package var isCurrent: Bool {
-        pthread_getspecific(Self.currentLoop) == UnsafeMutableRawPointer(Unmanaged.passUnretained(self).toOpaque())
+    package var isCurrent: Bool { Self.isCurrent(ObjectIdentifier(self)) }
+
+    /// True on the thread of the loop with this identity.
+    @inline(__always)
+    static func isCurrent(_ loop: ObjectIdentifier) -> Bool {
+        UInt(bitPattern: pthread_getspecific(currentLoop)) == UInt(bitPattern: loop)
     }
 
     /// Where each thread notes the loop that it runs; a thread id would not do, as the system hands it out again.

@@ -12,7 +12,7 @@ extension Hub {
     func flush() {
         spreadFanOut()
         if !dirty.isEmpty {
-            now = .now()
+            turnTime = .now()
             var next = 0
             // Closing a socket here may mark others; they are appended and flushed in the same pass.
             while let (index, outcome) = writeStreams(from: &next) {
@@ -43,10 +43,9 @@ extension Hub {
                     while next < dirty.count {
                         let index = dirty[next]
                         next += 1
-                        // A slot that is handed on as a value is copied, with references to all that it owns.
                         let slot = slots.baseAddress! + Int(index)
                         slot.pointee.isDirty = false
-                        guard slot.pointee.hasPiecesOnly else { return (index, nil) }
+                        guard slot.hasPiecesOnly else { return (index, nil) }
                         let outcome = writePieces(of: slot, memory)
                         guard case .done(let count) = outcome, count == slot.pointee.pieceCount else {
                             return (index, outcome)

@@ -51,6 +51,8 @@ package final class Hub: Outbound, @unchecked Sendable {
     package var droppedDatagrams = 0
 
     unowned let loop: EventLoop
+    /// The loop by its identity, which is compared without holding on to it.
+    private let loopIdentity: ObjectIdentifier
     let epoll: Int32
     let resolver = Resolver()
 
@@ -97,7 +99,9 @@ package final class Hub: Outbound, @unchecked Sendable {
     var lookUps: Set<Int> = []
     var isShuttingDown = false
 
-    package var now = MonotonicTime.now()
+    package var now: MonotonicTime { turnTime }
+    /// Apart from `now`, because what other modules may see is checked against overlapping writes at each look.
+    var turnTime = MonotonicTime.now()
 
     /// An event whose bytes still stand in the turn's buffer: the slices are made when the buffer is complete, because
     /// a buffer that is shared is copied when it grows.
@@ -109,6 +113,7 @@ package final class Hub: Outbound, @unchecked Sendable {
 
     init(loop: EventLoop) throws(SystemError) {
         self.loop = loop
+        loopIdentity = ObjectIdentifier(loop)
         epoll = try systemCall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
         // One element at the most: the next turn is read when this one has been taken.
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
@@ -126,7 +131,7 @@ package final class Hub: Outbound, @unchecked Sendable {
 
     @inline(__always)
     func checkThread() {
-        precondition(loop.isCurrent, "a hub was used outside of its loop's thread")
+        precondition(EventLoop.isCurrent(loopIdentity), "a hub was used outside of its loop's thread")
     }
 
     // MARK: - Turns
@@ -149,7 +154,7 @@ package final class Hub: Outbound, @unchecked Sendable {
         guard consumerWaits || hasFinished else { return waitForJobs(timeout: hasJobs ? 0 : -1) }
         var woken = false
         let count = epoll_wait(epoll, ready, Int32(Limits.eventsPerWait), timeout)
-        now = .now()
+        turnTime = .now()
         if count != 0 { wakeups += 1 }
         bytes.removeAll(keepingCapacity: bytes.capacity <= 2 * Limits.readPerTurn)
         let first = leftOver

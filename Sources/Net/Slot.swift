@@ -69,10 +69,6 @@ struct Slot {
     @inline(__always)
     var pieceCount: Int { more.isEmpty ? first.count : more.reduce(first.count) { $0 + $1.count } }
 
-    /// A stream that was sent something in this turn and is asked for nothing else.
-    @inline(__always)
-    var hasPiecesOnly: Bool { kind == .stream && first.count > 0 && backlogCount == 0 && drainMark < 0 }
-
     /// Adds a part of the arena; one that follows the last makes it longer.
     @inline(__always)
     mutating func append(_ piece: Piece) {
@@ -92,5 +88,17 @@ struct Slot {
     mutating func clearPieces() {
         first = Piece(start: 0, end: 0)
         if !more.isEmpty { more.removeAll(keepingCapacity: more.count <= 16) }
+    }
+}
+
+extension UnsafeMutablePointer<Slot> {
+    /// A stream that was sent something in this turn and is asked for nothing else.
+    ///
+    /// Asked of the place, field by field: a slot that is asked as a value is copied for it, with a reference to each
+    /// array that it owns.
+    @inline(__always)
+    var hasPiecesOnly: Bool {
+        pointee.kind == .stream && pointee.first.end > pointee.first.start
+            && pointee.backlog.count == pointee.sent && pointee.drainMark < 0
     }
 }

@@ -14,6 +14,9 @@ package struct SocketID: Hashable, Sendable {
     /// The form that travels in the user data of an epoll registration.
     var packed: UInt64 { UInt64(generation) << 32 | UInt64(slot) }
 
+    /// In one step.
+    package func hash(into hasher: inout Hasher) { hasher.combine(packed) }
+
     init(packed: UInt64) {
         slot = UInt32(truncatingIfNeeded: packed)
         generation = UInt32(truncatingIfNeeded: packed >> 32)
