@@ -1,5 +1,5 @@
 extension JSONReader {
-    /// The name of a member. Compare it with a literal; that costs no `String`.
+    /// The name of a member, or another word of ours. Compare it with a literal; that costs no `String`.
     package struct Key: Sendable {
         /// A short name lies here, little-endian with zeros behind it, as those of all our messages do.
         @usableFromInline
@@ -10,6 +10,13 @@ extension JSONReader {
         private let long: [UInt8]
         @usableFromInline
         static var mostInline: Int { 16 }
+
+        /// Up to eight bytes.
+        init(_ word: UInt64, count: Int) {
+            words = (word, 0)
+            self.count = count
+            long = []
+        }
 
         init(_ name: Slice<UnsafeBufferPointer<UInt8>>) {
             count = name.count
@@ -37,6 +44,7 @@ extension JSONReader {
         package var string: String { withBytes { String(decoding: $0, as: UTF8.self) } }
 
         @inlinable
+        @inline(__always)
         package static func ~= (literal: StaticString, key: Key) -> Bool { key == literal }
 
         @inlinable
@@ -72,5 +80,26 @@ extension JSONReader {
                 body(UnsafeRawBufferPointer(rebasing: $0[..<count]))
             }
         }
+    }
+}
+
+extension JSONReader {
+    /// Reads a key of up to eight bytes that are plain, as nearly all are, in one look; nil where it takes more.
+    @inline(__always)
+    mutating func takeShortKey() -> Key? {
+        guard position + 9 < bytes.count, bytes[position] == UInt8(ascii: "\"") else { return nil }
+        let word = WordSearch.load(bytes, at: position + 1)
+        let uncommon = WordSearch.marksOfUncommon(in: word)
+        // Eight where there is none: then the ninth may be the quote.
+        let count = uncommon.trailingZeroBitCount / 8
+        guard bytes[position + 1 + count] == UInt8(ascii: "\"") else { return nil }
+        position += count + 2
+        return Key(word & (.max >> UInt64(64 - count * 8)), count: count)
+    }
+
+    mutating func readKey() throws(JSONError) -> Key {
+        let string = try scanString()
+        guard string.hasEscapes || !string.isASCII else { return Key(bytes[string.content]) }
+        return Array(try text(of: string).utf8).withUnsafeBufferPointer { Key($0[...]) }
     }
 }

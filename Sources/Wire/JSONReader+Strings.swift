@@ -41,9 +41,7 @@ extension JSONReader {
         var seen: UInt64 = 0
         while offset + 8 <= bytes.count {
             let word = WordSearch.load(bytes, at: offset)
-            let ends =
-                WordSearch.marks(of: 0x22, in: word) | WordSearch.marks(of: 0x5C, in: word)
-                | WordSearch.marksOfControls(in: word)
+            let ends = WordSearch.marksOfStringEnds(in: word)
             if ends != 0 {
                 let plain = ends.trailingZeroBitCount / 8
                 let before = plain == 0 ? 0 : word << UInt64(64 - plain * 8)
@@ -79,7 +77,7 @@ extension JSONReader {
 
     func text(of string: ScannedString) throws(JSONError) -> String {
         let content = content(of: string)
-        guard string.hasEscapes || !string.isASCII else { return String(decoding: content, as: UTF8.self) }
+        guard string.hasEscapes || !string.isASCII else { return String(ascii: content) }
         let text: String?
         if string.hasEscapes {
             var invalidEscape: Int?
@@ -211,5 +209,16 @@ private struct Unescaper {
         }
         read += 4
         return unit
+    }
+}
+
+extension String {
+    /// A text of bytes that are known to be ASCII. A short one needs no memory, and no second look at its bytes.
+    init(ascii bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count <= 15 else {
+            self.init(decoding: bytes, as: UTF8.self)
+            return
+        }
+        self.init(unsafeUninitializedCapacity: bytes.count) { $0.initialize(fromContentsOf: bytes) }
     }
 }

@@ -68,13 +68,7 @@ package struct JSONReader: ~Copyable {
     /// The key of the next member, whose value comes next; `nil` when the object has ended.
     package mutating func nextKey() throws(JSONError) -> Key? {
         guard try !closes(with: UInt8(ascii: "}")) else { return nil }
-        let string = try scanString()
-        let key: Key
-        if string.hasEscapes || !string.isASCII {
-            key = Array(try text(of: string).utf8).withUnsafeBufferPointer { Key($0[...]) }
-        } else {
-            key = Key(bytes[string.content])
-        }
+        let key = if let short = takeShortKey() { short } else { try readKey() }
         try expect(UInt8(ascii: ":"))
         return key
     }
@@ -122,6 +116,16 @@ package struct JSONReader: ~Copyable {
         if try nextSignificant() == UInt8(ascii: "\"") { return try readString() }
         try skipValue()
         return nil
+    }
+
+    /// The string that comes next, to be compared with literals like a key; nil for any other value.
+    package mutating func readNameOrSkip() throws(JSONError) -> Key? {
+        guard try nextSignificant() == UInt8(ascii: "\"") else {
+            try skipValue()
+            return nil
+        }
+        isFirst = false
+        return if let short = takeShortKey() { short } else { try readKey() }
     }
 
     /// What `convert` makes of the bytes of the string that comes next, for which no `String` is made where it is plain

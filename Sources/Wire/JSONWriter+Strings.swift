@@ -40,9 +40,7 @@ extension JSONWriter {
         var offset = start
         while offset + 8 <= bytes.count {
             let word = WordSearch.load(bytes, at: offset)
-            let suspicious =
-                word & WordSearch.highs | WordSearch.marks(of: 0x22, in: word) | WordSearch.marks(of: 0x5C, in: word)
-                | WordSearch.marks(of: 0x7F, in: word) | WordSearch.marksOfControls(in: word)
+            let suspicious = WordSearch.marksOfUncommon(in: word)
             if suspicious == 0 {
                 offset += 8
                 continue

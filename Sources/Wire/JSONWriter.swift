@@ -174,6 +174,18 @@ package struct JSONWriter {
         needsComma = true
     }
 
+    /// A word of our own: plain ASCII without quote and backslash, written as it is.
+    package mutating func member(_ key: StaticString, literal word: StaticString) {
+        let lead = lead(key)
+        output.appendPieces(upTo: lead.mostBytes + word.utf8CodeUnitCount + 2) { pieces in
+            lead.put(to: &pieces)
+            pieces.put(UInt8(ascii: "\""))
+            pieces.put(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+            pieces.put(UInt8(ascii: "\""))
+        }
+        needsComma = true
+    }
+
     package mutating func member(_ key: StaticString, _ text: SafeText) {
         member(key, text.string)
     }

@@ -19,6 +19,27 @@ enum WordSearch {
         (word &- ones &* 0x20) & ~word & highs
     }
 
+    /// The high bit of every byte of `word` that is a quote, a backslash or a control character, which end the plain part
+    /// of a JSON string; the remark about bytes above holds here too.
+    @inline(__always)
+    static func marksOfStringEnds(in word: UInt64) -> UInt64 { borrowsOfStringEnds(word) & ~word & highs }
+
+    /// The same, and every DEL and every byte beyond ASCII.
+    @inline(__always)
+    static func marksOfUncommon(in word: UInt64) -> UInt64 {
+        // One more makes 0x80 of DEL. A carry comes from 0xFF alone, which is marked itself.
+        (borrowsOfStringEnds(word) | (word &+ ones) | word) & highs
+    }
+
+    /// The high bit of every quote, backslash and control character, and of some bytes beyond ASCII.
+    @inline(__always)
+    private static func borrowsOfStringEnds(_ word: UInt64) -> UInt64 {
+        let quotes = (word ^ (ones &* 0x22)) &- ones
+        let backslashes = (word ^ (ones &* 0x5C)) &- ones
+        let controls = word &- (ones &* 0x20)
+        return quotes | backslashes | controls
+    }
+
     @inline(__always)
     static func load(_ bytes: UnsafeBufferPointer<UInt8>, at offset: Int) -> UInt64 {
         UInt64(littleEndian: UnsafeRawPointer(bytes.baseAddress! + offset).loadUnaligned(as: UInt64.self))

@@ -206,6 +206,61 @@ private let invalid: [(String, JSONError)] = [
         #expect(try key("a\\u0000")?.string == "a\0")
     }
 
+    @Test func namesAreComparedWithLiterals() throws {
+        for (text, name) in [
+            ("read", "read"), ("", ""), ("re\\u0061d", "read"), ("abcdefgh", "abcdefgh"), ("abcdefghi", "abcdefghi"),
+            ("\u{E9}", "\u{E9}"), ("\u{7F}", "\u{7F}"),
+            ("a word of more than sixteen bytes", "a word of more than sixteen bytes"),
+        ] {
+            // With something behind it, and as the last thing there is.
+            for tail in [",1,2,3]", "]"] {
+                let found = try read("[\"\(text)\"\(tail)") { reader throws(JSONError) in
+                    try reader.beginArray()
+                    _ = try reader.nextElement()
+                    let name = try reader.readNameOrSkip()
+                    while try reader.nextElement() { try reader.skipValue() }
+                    return name
+                }
+                #expect(found?.string == name)
+            }
+        }
+        for text in ["5", "null", "{\"read\":1}", "[\"read\"]"] {
+            #expect(try read(text) { reader throws(JSONError) in try reader.readNameOrSkip() } == nil)
+        }
+        for text in ["\"read", "\"", "\"re\u{1}ad\"    ", "\"re\\xd\"     "] {
+            #expect(throws: JSONError.self) {
+                try read(text) { reader throws(JSONError) in try reader.readNameOrSkip() }
+            }
+        }
+    }
+
+    @Test("Every character of ASCII at every place of a string and a key, between others")
+    func everyCharacterEverywhere() throws {
+        for value in UInt8.min...0x7F {
+            for length in [1, 7, 8, 9, 17] {
+                for place in 0..<length {
+                    var bytes = Array(repeating: UInt8(ascii: "a"), count: length)
+                    bytes[place] = value
+                    let text = String(decoding: bytes, as: UTF8.self)
+                    var writer = ByteWriter()
+                    writer.appendJSON { json in
+                        json.object { json in
+                            json.key(escaping: text)
+                            json.string(text)
+                        }
+                    }
+                    let isPlain = value >= 0x20 && value != 0x22 && value != 0x5C && value != 0x7F
+                    #expect((writer.count == 2 * length + 7) == isPlain)
+                    #expect(try JSON(parsing: writer.bytes[...]) == .object([text: .string(text)]))
+                    // The same without the escape is JSON unless the character ends the string or is a control.
+                    let raw = Array("[\"".utf8) + bytes + Array("\"]".utf8)
+                    let isJSON = value >= 0x20 && value != 0x22 && value != 0x5C
+                    #expect((try? JSON(parsing: raw[...])) == (isJSON ? .array([.string(text)]) : nil))
+                }
+            }
+        }
+    }
+
     @Test func stringsAreReadAsWhatTheyStandFor() throws {
         func count(_ text: String) throws -> Int? {
             try read(text) { reader throws(JSONError) in try reader.readStringOrSkip { $0.count } }
