@@ -98,7 +98,7 @@ package struct BoardErrandMachine: Sendable {
         case .post(let group, let draft):
             postWasSent = true
             return [send(.post(group: group, draft))]
-        case .read(let group, let id?): return [send(.read(group: group, id: String(id)))]
+        case .read(let group, let id?): return [send(.read(group: group, .offset(id)))]
         case .read(let group, nil):
             return [
                 send(

@@ -16,15 +16,15 @@ package enum BoardJSONWriter {
         writer.appendJSON { json in
             json.object { json in
                 if let refusal = answer.refusal {
-                    json.member("event", "error")
+                    json.member("event", literal: "error")
                     header(operation, id, &json)
                     json.member("code", refusal.code.rawValue)
                     json.member("text", refusal.text)
                 } else {
                     if case .ready = answer {
-                        json.member("event", "ready")
+                        json.member("event", literal: "ready")
                     } else {
-                        json.member("event", "answer")
+                        json.member("event", literal: "answer")
                     }
                     // A post is answered with the id under which it was stored.
                     if case .posted(_, _, _, let message, _) = answer {
@@ -147,20 +147,20 @@ package enum BoardJSONWriter {
             json.object { json in
                 switch event {
                 case .joined(let group, let name):
-                    json.member("event", "joined")
+                    json.member("event", literal: "joined")
                     json.member("group", group)
                     json.member("name", name)
                 case .left(let group, let name):
-                    json.member("event", "left")
+                    json.member("event", literal: "left")
                     json.member("group", group)
                     json.member("name", name)
                 case .posted(let group, let epoch, let message):
-                    json.member("event", "message")
+                    json.member("event", literal: "message")
                     json.member("group", group)
                     json.member("epoch", epoch)
                     fields(of: message, includesText: true, &json)
                 case .closing(let reason):
-                    json.member("event", "closing")
+                    json.member("event", literal: "closing")
                     json.member("text", reason)
                 }
             }

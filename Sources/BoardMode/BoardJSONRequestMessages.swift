@@ -17,12 +17,24 @@ package struct BoardJSONRequest: Equatable, Sendable {
     package enum Operation: String, Sendable, CaseIterable {
         case hello, groups, join, leave, post, users, read, list, since, create, ping, help, exit
 
-        private static let byName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
-
-        /// One look, where `init(rawValue:)` compares with one name after the other.
-        init?(named name: String) {
-            guard let operation = Self.byName[name] else { return nil }
-            self = operation
+        /// Without the `String` that `init(rawValue:)` needs.
+        init?(_ name: JSONReader.Key) {
+            switch name {
+            case "hello": self = .hello
+            case "groups": self = .groups
+            case "join": self = .join
+            case "leave": self = .leave
+            case "post": self = .post
+            case "users": self = .users
+            case "read": self = .read
+            case "list": self = .list
+            case "since": self = .since
+            case "create": self = .create
+            case "ping": self = .ping
+            case "help": self = .help
+            case "exit": self = .exit
+            default: return nil
+            }
         }
     }
 
@@ -46,20 +58,20 @@ package struct BoardJSONRequest: Equatable, Sendable {
 
     /// Reads one line. What is wrong with it is a request too (`invalid`), so that it is answered in its turn.
     package init(parsing line: ArraySlice<UInt8>) {
-        let fields: BoardRequestFields
+        var fields = BoardRequestFields()
         do throws(JSONError) {
-            fields = try BoardRequestFields(parsing: line)
+            try fields.read(line)
         } catch {
             self.init(
                 id: .null, operation: "",
                 content: .request(.invalid(BoardRefusal(.badRequest, "That is no JSON object on one line."))))
             return
         }
-        let operation = fields.operation.string ?? ""
+        let operation = fields.operation.text
         let id: JSON
         do throws(BoardRefusal) {
             id = try Self.id(of: fields)
-            let content = try Self.content(operation, fields)
+            let content = try Self.content(fields)
             self.init(id: id, operation: operation, content: content)
         } catch {
             let known = (try? Self.id(of: fields)) ?? .null
@@ -77,15 +89,19 @@ package struct BoardJSONRequest: Equatable, Sendable {
         }
     }
 
-    private static func content(
-        _ operation: String, _ fields: BoardRequestFields
-    ) throws(BoardRefusal) -> Content {
-        guard let known = Operation(named: operation) else {
-            throw operation.isEmpty
-                ? BoardRefusal(.badRequest, "A request is an object with a string \"op\".")
-                : BoardRefusal(.unknown, "There is no \"op\" called \"\(operation)\".")
+    private static func content(_ fields: BoardRequestFields) throws(BoardRefusal) -> Content {
+        switch fields.operation {
+        case .known(let operation): return try content(operation, fields)
+        case .missing, .unknown(""):
+            throw BoardRefusal(.badRequest, "A request is an object with a string \"op\".")
+        case .unknown(let name): throw BoardRefusal(.unknown, "There is no \"op\" called \"\(name)\".")
         }
-        switch known {
+    }
+
+    private static func content(
+        _ operation: Operation, _ fields: BoardRequestFields
+    ) throws(BoardRefusal) -> Content {
+        switch operation {
         case .hello: return .hello(name: try text("name", fields.name))
         case .groups: return .request(.groups(after: try optionalText("after", fields.after), all: true))
         case .join:
@@ -104,7 +120,7 @@ package struct BoardJSONRequest: Equatable, Sendable {
         case .users: return .request(.users(group: try group(fields)))
         case .read:
             guard let offset = try optionalInteger("offset", fields.offset) else { throw missing("offset") }
-            return .request(.read(group: try group(fields), id: String(offset)))
+            return .request(.read(group: try group(fields), .offset(offset)))
         case .list:
             return .request(.list(group: try group(fields), before: try optionalInteger("before", fields.before)))
         case .since: return .request(try since(fields))

@@ -17,7 +17,24 @@ struct BoardRequestFields {
         }
     }
 
-    private(set) var operation = Value.missing
+    /// What `op` names.
+    enum OperationName: Equatable {
+        /// There is no such member, or it is no string.
+        case missing
+        case known(BoardJSONRequest.Operation)
+        case unknown(String)
+
+        /// What an answer repeats.
+        var text: String {
+            switch self {
+            case .missing: ""
+            case .known(let operation): operation.rawValue
+            case .unknown(let name): name
+            }
+        }
+    }
+
+    private(set) var operation = OperationName.missing
     private(set) var id = Value.missing
     private(set) var group = Value.missing
     private(set) var name = Value.missing
@@ -32,7 +49,9 @@ struct BoardRequestFields {
     private(set) var visibility = Value.missing
 
     /// Reads one value, by the rules of `JSON(parsing:)`; what is no object has no members.
-    init(parsing line: ArraySlice<UInt8>) throws(JSONError) {
+    ///
+    /// Into fields that are there, because an initializer that throws hands over a copy of them all.
+    mutating func read(_ line: ArraySlice<UInt8>) throws(JSONError) {
         try JSONReader.read(line) { reader throws(JSONError) in
             if try reader.peek() == .object { try read(&reader) } else { try reader.skipValue() }
         }
@@ -42,7 +61,7 @@ struct BoardRequestFields {
         try reader.beginObject()
         while let key = try reader.nextKey() {
             switch key {
-            case "op": operation = try Value(&reader)
+            case "op": operation = try OperationName(&reader)
             case "id": id = try Value(&reader)
             case "group": group = try Value(&reader)
             case "name": name = try Value(&reader)
@@ -58,6 +77,17 @@ struct BoardRequestFields {
             default: try reader.skipValue()
             }
         }
+    }
+}
+
+extension BoardRequestFields.OperationName {
+    /// Reads the value that comes next.
+    fileprivate init(_ reader: inout JSONReader) throws(JSONError) {
+        guard let name = try reader.readNameOrSkip() else {
+            self = .missing
+            return
+        }
+        self = BoardJSONRequest.Operation(name).map { .known($0) } ?? .unknown(name.string)
     }
 }
 

@@ -12,8 +12,7 @@ package enum BoardRequest: Equatable, Sendable {
     case leave(group: String, resume: ResumeSecret? = nil)
     case post(group: String, BoardDraft)
     case users(group: String)
-    /// `id` as it was typed: the answer to one that is not there repeats it.
-    case read(group: String, id: String)
+    case read(group: String, PostName)
     /// The visible history, newest page first; the page before an ID.
     case list(group: String, before: Int64?)
     /// What came after an offset that the client knows, oldest first.
@@ -30,6 +29,23 @@ package enum BoardRequest: Equatable, Sendable {
     case unknown(String)
     /// A request that says what it wants but breaks a rule.
     case invalid(BoardRefusal)
+}
+
+/// How a request names a post.
+package enum PostName: Hashable, Sendable {
+    case offset(Int64)
+    /// What was typed and is no ID: the answer repeats it.
+    case other(String)
+
+    package init(typed text: String) { self = boardOffset(text).map { .offset($0) } ?? .other(text) }
+
+    /// As it is typed.
+    package var text: String {
+        switch self {
+        case .offset(let offset): String(offset)
+        case .other(let text): text
+        }
+    }
 }
 
 /// A post that is not in a group yet.

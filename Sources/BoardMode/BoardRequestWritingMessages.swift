@@ -55,10 +55,13 @@ extension BoardRequest {
             json.member("group", group)
             json.member("subject", draft.subject.text)
             json.member("text", draft.text)
-        case .read(let group, let id):
+        case .read(let group, .offset(let offset)):
             json.member("group", group)
-            // One that is no number cannot be there; the server says so.
-            json.member("offset", boardOffset(id) ?? -1)
+            json.member("offset", offset)
+        case .read(let group, .other):
+            json.member("group", group)
+            // What is no number cannot be there; the server says so.
+            json.member("offset", -1)
         case .list(let group, let before):
             json.member("group", group)
             if let before { json.member("before", before) }
@@ -88,7 +91,7 @@ extension BoardRequest {
         case .leave(let group, _): "%groupleave \(group)"
         case .post(let group, let draft): draft.command(to: group)
         case .users(let group): "%groupusers \(group)"
-        case .read(let group, let id): "%groupmessage \(group) \(id)"
+        case .read(let group, let name): "%groupmessage \(group) \(name.text)"
         case .list(let group, nil): "%grouplist \(group)"
         case .exit: "%exit"
         case .list, .since, .create, .ping, .help, .connect, .upgrade, .unknown, .invalid: nil

@@ -66,9 +66,9 @@ extension BoardRequest {
         "leave": { _ in .leave(group: mainGroup) },
         "groupmessage": { words in
             guard words.count == 2, let group = words.next(), let id = words.next() else { return nil }
-            return .read(group: group, id: id)
+            return .read(group: group, PostName(typed: id))
         },
-        "message": { words in words.only().map { .read(group: mainGroup, id: $0) } },
+        "message": { words in words.only().map { .read(group: mainGroup, PostName(typed: $0)) } },
         "grouplist": { words in
             guard let group = words.next() else { return nil }
             return list(group, &words)

@@ -5,13 +5,14 @@ import Wire
 /// What the machine of a connection asks for, and what is sent.
 extension GroupStore {
     /// Carries out what a machine asks for, and what follows from that.
-    func carryOut(_ effects: [BoardConnectionMachine.Effect], _ connection: Connection) {
-        var effects = effects
+    func carryOut(_ effects: consuming [BoardConnectionMachine.Effect], _ connection: Connection) {
         var index = 0
         // A request that waits for the one before is often answered in the same breath: only the last word is carried out.
         var isPaused = connection.isPaused
         while index < effects.count {
-            let effect = effects[index]
+            // Taken out and not copied: it is carried out once.
+            var effect = BoardConnectionMachine.Effect.prompt
+            swap(&effect, &effects[index])
             index += 1
             switch effect {
             case .prompt: send(connection) { text.writePrompt(to: &$0) }
@@ -23,7 +24,9 @@ extension GroupStore {
             case .perform(let request, let reply):
                 if let answer = perform(request, reply, connection) {
                     send(answer, reply, connection)
-                    effects += connection.machine.answered(at: outbound.now)
+                    let further = connection.machine.answered(at: outbound.now)
+                    // Adding nothing would copy what is there.
+                    if !further.isEmpty { effects += further }
                 }
             case .useJSON: useJSON(connection)
             case .schedule(let timer, let delay):

@@ -14,36 +14,45 @@ extension GroupStore {
         switch request {
         case .groups(let after, let all): return listGroups(after: after, all: all, connection)
         case .join(let typed, let resume):
-            guard let group = table.find(typed) else { return .noSuchGroup(typed) }
+            guard let group = find(typed, connection) else { return .noSuchGroup(typed) }
             return join(group, resume: resume, name, reply, connection)
         case .leave(let typed, let resume):
-            guard let group = table.find(typed) else { return .noSuchGroup(typed) }
+            guard let group = find(typed, connection) else { return .noSuchGroup(typed) }
             return leave(group, resume: resume, name, reply, connection)
         case .post(let typed, let draft):
-            guard let group = table.find(typed) else { return .noSuchGroup(typed) }
+            guard let group = find(typed, connection) else { return .noSuchGroup(typed) }
             return post(draft, group, name, reply, connection)
         case .users(let typed):
-            guard let group = table.find(typed) else { return .noSuchGroup(typed) }
+            guard let group = find(typed, connection) else { return .noSuchGroup(typed) }
             let title = table.groups[group].name.text
             guard table.isMember(connection.id, of: group) else { return .notMember(group: title, .users) }
             let users = table.groups[group].members.compactMap { self.connection($0)?.machine.name?.text }
             return .users(group: title, users)
-        case .read(let typed, let id):
-            guard let group = table.find(typed) else { return .noSuchGroup(typed) }
-            return read(id, group, reply, connection)
+        case .read(let typed, let post):
+            guard let group = find(typed, connection) else { return .noSuchGroup(typed) }
+            return read(post, group, reply, connection)
         case .list(let typed, let before):
             // The original says the same of a group that is not there.
-            guard let group = table.find(typed) else {
+            guard let group = find(typed, connection) else {
                 return reply == .text ? .notMember(group: typed, .list) : .noSuchGroup(typed)
             }
             return list(group, before: before, reply, connection)
         case .since(let typed, let epoch, let offset, let limit):
-            guard let group = table.find(typed) else { return .noSuchGroup(typed) }
+            guard let group = find(typed, connection) else { return .noSuchGroup(typed) }
             return catchUp(group, epoch: epoch, offset: offset, limit: limit, reply, connection)
         case .create(let typed, let visibility): return create(typed, visibility, name, reply, connection)
         case .connect, .help, .ping, .exit, .upgrade, .unknown, .invalid:
             preconditionFailure("a request that the machine of the connection answers itself")
         }
+    }
+
+    /// The group that a typed name means. Who asks for a group mostly goes on with it, and a group keeps its name and its
+    /// place: what was found last is found without looking it up.
+    private func find(_ typed: String, _ connection: Connection) -> Int? {
+        if let last = connection.lastGroup, last.typed == typed { return last.index }
+        guard let index = table.find(typed) else { return nil }
+        connection.lastGroup = (typed, index)
+        return index
     }
 
     private func listGroups(after: String?, all: Bool, _ connection: Connection) -> BoardAnswer {
@@ -187,18 +196,21 @@ extension GroupStore {
     }
 
     private func read(
-        _ typed: String, _ group: Int, _ reply: BoardReply, _ connection: Connection
+        _ post: PostName, _ group: Int, _ reply: BoardReply, _ connection: Connection
     ) -> BoardAnswer? {
         let title = table.groups[group].name.text
         guard let visible = table.visibleOffsets(for: connection.id, in: group) else {
             return .notMember(group: title, .read)
         }
         // What the member may not see is answered like what is not there.
-        guard let offset = boardOffset(typed), visible.contains(offset) else {
-            return .noSuchMessage(group: title, id: typed)
+        guard case .offset(let offset) = post, visible.contains(offset) else {
+            return .noSuchMessage(group: title, id: post.text)
         }
-        return request(
-            Transaction.Page(offset..<offset + 1, limit: 1), .message(id: typed), group, reply, connection)
+        if let message = cache.message(offset, of: group) {
+            return .message(group: title, epoch: table.groups[group].epoch, message)
+        }
+        return readFromStore(
+            Transaction.Page(offset..<offset + 1, limit: 1), .message(offset), group, reply, connection)
     }
 
     private func list(

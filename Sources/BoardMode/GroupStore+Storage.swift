@@ -261,7 +261,7 @@ extension GroupStore {
 
     // MARK: - Pages
 
-    /// Reads a page, or has it read.
+    /// Reads a page, or has it read where not all of it is in memory.
     ///
     /// - Returns: the answer; nil where it comes later, through `pagesRead`.
     func request(
@@ -269,6 +269,14 @@ extension GroupStore {
         _ connection: Connection
     ) -> BoardAnswer? {
         if let messages = cache.messages(page, of: group) { return answer(purpose, of: group, messages) }
+        return readFromStore(page, purpose, group, reply, connection)
+    }
+
+    /// Reads a page of what is not in memory, or has it read; returns what `request` does.
+    func readFromStore(
+        _ page: Transaction.Page, _ purpose: QueuedPage.Purpose, _ group: Int, _ reply: BoardReply,
+        _ connection: Connection
+    ) -> BoardAnswer? {
         let wanted = BoardPage(conversation: groups[group].conversation, page: page)
         if isLocal {
             let result = store.assumeIsolated { BoardStorage.read([wanted], in: $0) }
@@ -318,8 +326,8 @@ extension GroupStore {
         let title = table.groups[group].name.text
         let epoch = table.groups[group].epoch
         switch purpose {
-        case .message(let id):
-            guard let message = messages.first else { return .noSuchMessage(group: title, id: id) }
+        case .message(let offset):
+            guard let message = messages.first else { return .noSuchMessage(group: title, id: String(offset)) }
             return .message(group: title, epoch: epoch, message)
         case .history(let visible, let ofJoin):
             let oldest = messages.last?.offset

@@ -44,6 +44,8 @@ package actor GroupStore {
         var machine: BoardConnectionMachine
         /// True while it is not read.
         var isPaused = false
+        /// The group that it asked for last, and how it spelled its name.
+        var lastGroup: (typed: String, index: Int)?
         /// The secrets of the groups it has joined by JSON, by group.
         var secrets: [Int: ResumeSecret] = [:]
 
@@ -82,7 +84,7 @@ package actor GroupStore {
         let purpose: Purpose
 
         enum Purpose: Sendable {
-            case message(id: String)
+            case message(Int64)
             case history(visible: Range<Int64>, ofJoin: Bool)
             case catchUp(visible: Range<Int64>, gap: ClosedRange<Int64>?, isReset: Bool)
         }

@@ -43,13 +43,16 @@ struct PostCache {
         }
     }
 
+    /// A message; nil where it is not here.
+    func message(_ offset: Int64, of group: Int) -> KeptMessage? { posts[Key(group: group, offset: offset)] }
+
     /// The messages of a page; nil where not all that it could hold are here.
     func messages(_ page: Transaction.Page, of group: Int) -> [KeptMessage]? {
         guard page.includesText, page.order == .oldestFirst, page.offsets.count <= page.limit else { return nil }
         var found: [KeptMessage] = []
         var size = 0
         for offset in page.offsets {
-            guard let message = posts[Key(group: group, offset: offset)] else { return nil }
+            guard let message = message(offset, of: group) else { return nil }
             size += message.size + Transaction.Page.overhead
             if size > page.byteLimit && !found.isEmpty { break }
             found.append(message)

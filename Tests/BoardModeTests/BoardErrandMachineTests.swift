@@ -90,7 +90,7 @@ struct BoardErrandMachineTests {
         _ = machine.linkUp(.json)
         #expect(
             machine.incoming(Fixtures.answer("join", 1, Fixtures.joined(next: 9, first: 0)))
-                == [.remember, .send(.read(group: "main", id: "5"), number: 2)])
+                == [.remember, .send(.read(group: "main", .offset(5)), number: 2)])
         let message = Fixtures.message(5, by: "Alice")
         #expect(
             machine.incoming(Fixtures.answer("read", 2, .message(group: "main", epoch: Fixtures.epoch, message)))
@@ -121,7 +121,7 @@ struct BoardErrandMachineTests {
         var read = machine(.read(group: "main", id: 7))
         _ = read.linkUp(.text)
         _ = read.lines(["[SUCCESS] You have successfully joined group 'main'."])
-        #expect(read.commandAnswered(1) == [.send(.read(group: "main", id: "7"), number: 2)])
+        #expect(read.commandAnswered(1) == [.send(.read(group: "main", .offset(7)), number: 2)])
         _ = read.lines(["[ERROR] Message ID '7' not found in group 'main'."])
         #expect(read.commandAnswered(2) == [.finish(.refused("server: Message ID '7' not found in group 'main'."))])
     }

@@ -1,7 +1,8 @@
-import BoardMode
 import Delivery
 import Testing
 import Wire
+
+@testable import BoardMode
 
 @Suite("Board: JSON")
 struct BoardJSONTests {
@@ -27,7 +28,7 @@ struct BoardJSONTests {
             (#"{"op":"join","group":"main","resume":"nonsense"}"#, .join(group: "main", resume: nil)),
             (#"{"op":"leave","group":"main"}"#, .leave(group: "main")),
             (#"{"op":"users","group":"main"}"#, .users(group: "main")),
-            (#"{"op":"read","group":"main","offset":3}"#, .read(group: "main", id: "3")),
+            (#"{"op":"read","group":"main","offset":3}"#, .read(group: "main", .offset(3))),
             (#"{"op":"list","group":"main"}"#, .list(group: "main", before: nil)),
             (#"{"op":"list","group":"main","before":9}"#, .list(group: "main", before: 9)),
             (#"{"op":"since","group":"main"}"#, .since(group: "main", epoch: nil, offset: -1, limit: nil)),
@@ -44,6 +45,13 @@ struct BoardJSONTests {
         ] as [(String, BoardRequest)])
     func requests(line: String, request: BoardRequest) {
         #expect(BoardJSONRequest(parsing: Array(line.utf8)[...]).content == .request(request))
+    }
+
+    @Test("Every operation is known by its name", arguments: BoardJSONRequest.Operation.allCases)
+    func operations(operation: BoardJSONRequest.Operation) throws {
+        var fields = BoardRequestFields()
+        try fields.read(Array("{\"op\":\"\(operation.rawValue)\"}".utf8)[...])
+        #expect(fields.operation == .known(operation))
     }
 
     @Test(
@@ -87,7 +95,7 @@ struct BoardJSONTests {
             .groups(after: nil, all: true), .groups(after: "main", all: true), .join(group: "main", resume: nil),
             .join(group: "main", resume: Self.secret), .leave(group: "main"),
             .leave(group: "main", resume: Self.secret), .post(group: "main", draft),
-            .users(group: "main"), .read(group: "main", id: "5"), .list(group: "main", before: nil),
+            .users(group: "main"), .read(group: "main", .offset(5)), .list(group: "main", before: nil),
             .list(group: "main", before: 4), .since(group: "main", epoch: Self.epoch, offset: 3, limit: 5),
             .since(group: "main", epoch: nil, offset: -1, limit: nil), .create(group: "den", visibility: .all),
             .create(group: "den", visibility: nil), .ping, .help, .exit,
@@ -112,7 +120,7 @@ struct BoardJSONTests {
         }
         let requests: [BoardRequest] = [
             .groups(after: nil, all: false), .join(group: "general", resume: nil), .leave(group: "general"),
-            .post(group: "general", try draft("one")), .users(group: "general"), .read(group: "general", id: "x"),
+            .post(group: "general", try draft("one")), .users(group: "general"), .read(group: "general", .other("x")),
             .list(group: "general", before: nil), .exit,
         ]
         for request in requests { #expect(BoardRequest(text: try #require(request.command)) == request) }
