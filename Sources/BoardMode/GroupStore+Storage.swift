@@ -232,7 +232,12 @@ extension GroupStore {
             joinCommitted(queued.group, nil, queued.reply, id)
         case .post, .create, .forget, .giveUp:
             // The log of the server says which file and why; that is nobody else's business.
-            let reason: SafeText = if case .full = error { "its disk is full" } else { "its disk has failed" }
+            let reason: SafeText =
+                switch error {
+                case .full: "its disk is full"
+                case .memoryFull: "its memory is full"
+                default: "its disk has failed"
+                }
             answer(
                 queued,
                 .refused(BoardRefusal(.notStored, "The server could not store this (\(reason)); try again later.")))
@@ -342,12 +347,6 @@ extension GroupStore {
                     group: title, epoch: epoch, messages: messages, gap: gap,
                     next: last.flatMap { $0 + 1 < visible.upperBound ? $0 : nil }, isReset: isReset))
         }
-    }
-}
-
-extension KeptMessage {
-    var withoutText: KeptMessage {
-        KeptMessage(offset: offset, id: id, author: author, time: time, subject: subject, text: "")
     }
 }
 

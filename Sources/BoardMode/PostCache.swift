@@ -49,14 +49,11 @@ struct PostCache {
     /// The messages of a page; nil where not all that it could hold are here.
     func messages(_ page: Transaction.Page, of group: Int) -> [KeptMessage]? {
         guard page.includesText, page.order == .oldestFirst, page.offsets.count <= page.limit else { return nil }
-        var found: [KeptMessage] = []
-        var size = 0
+        var filling = Transaction.Page.Filling(page)
         for offset in page.offsets {
             guard let message = message(offset, of: group) else { return nil }
-            size += message.size + Transaction.Page.overhead
-            if size > page.byteLimit && !found.isEmpty { break }
-            found.append(message)
+            guard filling.add(message) else { break }
         }
-        return found
+        return filling.messages
     }
 }

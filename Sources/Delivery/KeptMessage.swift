@@ -56,6 +56,11 @@ package struct KeptMessage: Hashable, Sendable {
         self.text = text
     }
 
+    /// The same message without its text: what a list shows.
+    package var withoutText: KeptMessage {
+        KeptMessage(offset: offset, id: id, author: author, time: time, subject: subject, text: "")
+    }
+
     /// Bytes of what people wrote, for limits of pages and queues.
     package var size: Int { text.utf8.count + (subject?.utf8.count ?? 0) + author.utf8.count }
 }

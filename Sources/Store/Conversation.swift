@@ -13,6 +13,8 @@ package struct ConversationID: Hashable, Sendable {
     package static let offsetLimit: Int64 = 1 << offsetBits
 
     func key(_ offset: Int64) -> Int64 { row << Self.offsetBits | offset }
+    /// The conversation of a message by its key.
+    init(key: Int64) { row = key >> Self.offsetBits }
     static func offset(_ key: Int64) -> Int64 { key & (offsetLimit - 1) }
 }
 

@@ -17,6 +17,7 @@ final class Database {
 
     /// What errors call the database.
     let path: SafeText
+    let isInMemory: Bool
 
     private let handle: OpaquePointer
     private var statements: [String: Statement] = [:]
@@ -25,6 +26,7 @@ final class Database {
     init(path: String?) throws(StoreError) {
         let name = SafeText(untrusted: path ?? "the store in memory")
         self.path = name
+        isInMemory = path == nil
         if let path { try Self.prepareFile(path, name: name) }
         var opened: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE

@@ -1,38 +1,122 @@
 import Delivery
 import Wire
 
-/// The message log of one database: prepared statements and the next offset of each conversation.
+/// The message log of one database, in the manner of a log-structured merge tree: new messages are held in memory and
+/// journaled with the commit that answers for them, and go into the table together when there are enough. In a database
+/// in memory they stay where they are, and SQLite has no part in them.
 final class MessageLog {
-    let database: Database
+    /// Messages that are held, and bytes that they take, above which they are moved into the table.
+    static let heldMessages = 1_024
+    static let heldBytes = 1 << 20
+    /// Bytes that the messages of a store in memory take at the most.
+    static let memoryLimit = 1 << 30
+
     let mode: String
+    private let database: Database
+    /// Nil in memory.
+    private let disk: (table: MessageTable, journal: Journal)?
 
-    /// The offsets that the next messages get, as of the transaction under way.
-    private(set) var nextOffsets: [ConversationID: Int64] = [:]
+    /// The messages that are not in the table; in memory all.
+    private var held = Memtable()
+    /// Those of the transaction under way, for the journal.
+    private var entry = Journal.Entry()
 
-    /// Conversations whose next offset differs from the one in the database.
-    private var changed: Set<ConversationID> = []
+    /// The offsets that the next messages get, as of the transaction under way, where they were asked for.
+    private var nextOffsets: [ConversationID: Int64] = [:]
+    /// Conversations whose next offset the transaction under way has changed otherwise than by a message that is held:
+    /// theirs is written with it.
+    private var moved: Set<ConversationID> = []
 
-    init(_ database: Database, mode: String) {
+    private var isWriting = false
+    /// True where the transaction under way has changed something in the database.
+    private var hasBegun = false
+
+    init(_ database: Database, mode: String) throws(StoreError) {
         self.database = database
         self.mode = mode
+        disk = database.isInMemory ? nil : (try MessageTable(database), try Journal(database))
+        try disk?.journal.forEach { _ = held.add($1, to: $0) }
+        held.commit()
     }
 
-    /// A message whose place or id is taken is left out, and `changes` says so.
-    var insert: Statement {
-        get throws(StoreError) {
-            if let knownInsert { return knownInsert }
-            let statement = try database.statement(
-                """
-                INSERT INTO message (key, conversation, id, author, time, subject, text) VALUES (?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT DO NOTHING
-                """)
-            knownInsert = statement
-            return statement
+    // MARK: - Transactions
+
+    /// Runs the body in a transaction that is on the disk when this returns, or leaves no trace when it throws.
+    func write<Result>(
+        _ body: (borrowing Transaction) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        isWriting = true
+        defer { finish() }
+        do throws(StoreError) {
+            let result = try body(Transaction(self))
+            try keep()
+            if hasBegun { try database.commit() }
+            held.commit()
+            return result
+        } catch {
+            database.rollback()
+            held.rollback()
+            nextOffsets.removeAll(keepingCapacity: true)
+            throw error
         }
     }
 
-    /// Kept here, because to look for it by its text took as long as to bind a message to it.
-    private var knownInsert: Statement?
+    private func finish() {
+        isWriting = false
+        hasBegun = false
+        moved.removeAll(keepingCapacity: true)
+        entry.removeAll()
+    }
+
+    /// The database, for a statement that only reads.
+    var reading: Database { database }
+
+    /// The database, for a statement that changes it.
+    var changing: Database {
+        get throws(StoreError) {
+            try begin()
+            return database
+        }
+    }
+
+    /// Begins the transaction of SQLite's with the first change: what adds messages to memory alone needs none.
+    private func begin() throws(StoreError) {
+        guard isWriting, !hasBegun else { return }
+        try database.begin()
+        hasBegun = true
+    }
+
+    /// Puts what the transaction has added into the database.
+    private func keep() throws(StoreError) {
+        if held.count > Self.heldMessages || held.size > Self.heldBytes { try moveIntoTable() }
+        if let disk, !entry.isEmpty {
+            try begin()
+            try disk.journal.append(entry)
+        }
+        guard !moved.isEmpty else { return }
+        let statement = try changing.statement("UPDATE conversation SET next_offset = ? WHERE row = ?")
+        for id in moved {
+            statement.bind(1, try nextOffset(of: id))
+            statement.bind(2, id.row)
+            try statement.execute()
+        }
+    }
+
+    /// Moves what is held into the table; in memory it stays.
+    private func moveIntoTable() throws(StoreError) {
+        guard let disk, held.count > 0 else { return }
+        try begin()
+        try held.forEach { (conversation, messages) throws(StoreError) in
+            for message in messages { try disk.table.add(message, to: conversation) }
+            _ = try nextOffset(of: conversation)
+            moved.insert(conversation)
+        }
+        try disk.journal.removeAll()
+        held.removeAll()
+        entry.removeAll()
+    }
+
+    // MARK: - Offsets
 
     func nextOffset(of id: ConversationID) throws(StoreError) -> Int64 {
         if let known = nextOffsets[id] { return known }
@@ -42,43 +126,93 @@ final class MessageLog {
         guard try statement.step() else {
             throw .failed(path: database.path, reason: "a conversation was removed while it was written to")
         }
-        let next = statement.integer(0)
+        let next = nextOffset(of: id, stored: statement.integer(0))
         nextOffsets[id] = next
         return next
     }
 
+    /// The next offset of a conversation of which the database says `stored`, where the messages that are held do not count.
+    func nextOffset(of id: ConversationID, stored: Int64) -> Int64 {
+        nextOffsets[id] ?? max(stored, held.end(of: id))
+    }
+
     func setNextOffset(of id: ConversationID, to offset: Int64) {
         nextOffsets[id] = offset
-        changed.insert(id)
+        moved.insert(id)
     }
 
+    /// Forgets a conversation that was removed.
     func forget(_ id: ConversationID) {
         nextOffsets[id] = nil
-        changed.remove(id)
+        moved.remove(id)
     }
 
-    /// Runs the body in a transaction that is on the disk when this returns, or leaves no trace when it throws.
-    func write<Result>(
-        _ body: (borrowing Transaction) throws(StoreError) -> Result
-    ) throws(StoreError) -> Result {
-        try database.begin()
-        do throws(StoreError) {
-            let result = try body(Transaction(self))
-            // Once a transaction and conversation, however many messages it got.
-            let statement = try database.statement("UPDATE conversation SET next_offset = ? WHERE row = ?")
-            for id in changed {
-                statement.bind(1, nextOffsets[id]!)
-                statement.bind(2, id.row)
-                try statement.execute()
-            }
-            try database.commit()
-            changed.removeAll(keepingCapacity: true)
-            return result
-        } catch {
-            database.rollback()
-            nextOffsets.removeAll(keepingCapacity: true)
-            changed.removeAll(keepingCapacity: true)
-            throw error
+    // MARK: - Messages
+
+    /// Adds a message at a place, or at the end, unless its conversation has one with that id.
+    func append(
+        id: MessageID, author: String, time: Timestamp, subject: String?, text: String, to conversation: ConversationID,
+        at offset: Int64?
+    ) throws(StoreError) -> Appended {
+        let next = try nextOffset(of: conversation)
+        let place = offset ?? next
+        guard place < ConversationID.offsetLimit else {
+            throw .failed(path: database.path, reason: "the conversation has used up its offsets")
         }
+        if let table = disk?.table {
+            if let known = try table.offset(of: id, in: conversation) { return Appended(offset: known, isRepeat: true) }
+            // A repeat may come with a place of its own, and is none the less.
+            if place < next, held.offset(of: id, in: conversation) == nil,
+                try table.hasMessage(at: place, in: conversation)
+            {
+                throw placeTaken(place)
+            }
+        }
+        guard disk != nil || held.size < Self.memoryLimit else { throw .memoryFull(bytes: Self.memoryLimit) }
+        let message = KeptMessage(offset: place, id: id, author: author, time: time, subject: subject, text: text)
+        switch held.add(message, to: conversation) {
+        case .isRepeat(let known): return Appended(offset: known, isRepeat: true)
+        case .placeTaken: throw placeTaken(place)
+        case .added: break
+        }
+        if disk != nil { entry.append(message, of: conversation) }
+        if place >= next { nextOffsets[conversation] = place + 1 }
+        return Appended(offset: place, isRepeat: false)
+    }
+
+    private func placeTaken(_ place: Int64) -> StoreError {
+        .failed(path: database.path, reason: "the place \(place) of a conversation is taken")
+    }
+
+    func offset(of id: MessageID, in conversation: ConversationID) throws(StoreError) -> Int64? {
+        if let offset = held.offset(of: id, in: conversation) { return offset }
+        return try disk?.table.offset(of: id, in: conversation)
+    }
+
+    func hasMessage(at offset: Int64, in conversation: ConversationID) throws(StoreError) -> Bool {
+        if held.hasMessage(at: offset, in: conversation) { return true }
+        return try disk?.table.hasMessage(at: offset, in: conversation) ?? false
+    }
+
+    func messages(_ page: Transaction.Page, in conversation: ConversationID) throws(StoreError) -> [KeptMessage] {
+        let held = held.messages(page, in: conversation)
+        guard let disk else { return held }
+        let older = try disk.table.messages(page, in: conversation)
+        guard !held.isEmpty, !older.isEmpty else { return held.isEmpty ? older : held }
+        var filling = Transaction.Page.Filling(page)
+        for message in (older + held).sorted(by: { page.precedes($0.offset, $1.offset) }) {
+            guard filling.add(message) else { break }
+        }
+        return filling.messages
+    }
+
+    /// Removes the messages below an offset. Their offsets stay used.
+    func removeMessages(in conversation: ConversationID, before offset: Int64) throws(StoreError) {
+        setNextOffset(of: conversation, to: try nextOffset(of: conversation))
+        guard let disk else { return held.remove(in: conversation, before: offset) }
+        // Journal entries are never changed.
+        try moveIntoTable()
+        try begin()
+        try disk.table.remove(in: conversation, before: offset)
     }
 }

@@ -72,7 +72,7 @@ package actor MessageStore {
     private func start(path: String?, schema: Schema) throws(StoreError) {
         let database = try Database(path: path)
         try schema.migrate(database)
-        log = MessageLog(database, mode: schema.mode)
+        log = try MessageLog(database, mode: schema.mode)
     }
 
     /// Closes the file and ends the thread. What is called later throws `closed`.
@@ -104,6 +104,6 @@ package actor MessageStore {
     /// Bounds the size of the file in pages of 4 KiB; what does not fit is refused as on a full disk.
     package func limitPages(to count: Int) throws(StoreError) {
         guard let log else { throw .closed }
-        _ = try log.database.pragma("max_page_count = \(count)")
+        _ = try log.reading.pragma("max_page_count = \(count)")
     }
 }

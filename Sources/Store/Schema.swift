@@ -51,6 +51,8 @@ package struct Schema: Sendable {
         DROP INDEX message_id;
         CREATE UNIQUE INDEX message_id ON message (id, conversation);
         """,
+        // The messages of each commit, until they are moved into the table together: see `Journal`.
+        "CREATE TABLE journal (entry INTEGER PRIMARY KEY, messages BLOB NOT NULL)",
     ]
 
     /// Brings the tables of a database up to date, in one transaction.

@@ -21,6 +21,9 @@ package enum StoreError: UserFacingError, Hashable, Sendable {
     /// tried again when there is room.
     case full(path: SafeText)
 
+    /// A store in memory has as many bytes of messages as it may have. What was asked for was not done.
+    case memoryFull(bytes: Int)
+
     /// Anything else that the disk or the database reported; what was asked for was not done.
     case failed(path: SafeText, reason: SafeText)
 
@@ -46,6 +49,8 @@ package enum StoreError: UserFacingError, Hashable, Sendable {
             "\(path) cannot be written to; change its permissions, or choose another folder with --data DIR"
         case .full(let path):
             "there is no room left on the disk for \(path); make room, then try again"
+        case .memoryFull(let bytes):
+            "the messages that are kept in memory have reached \(bytes >> 20) MiB, the most there may be; start it again, without --memory to keep more"
         case .failed(let path, let reason):
             "\(path) cannot be used: \(reason)"
         case .closed:

@@ -7,7 +7,6 @@ package import Wire
 /// `MessageStore.write` and `read`; of no use outside it.
 package struct Transaction: ~Copyable {
     private let log: MessageLog
-    private var database: Database { log.database }
 
     init(_ log: MessageLog) { self.log = log }
 
@@ -24,6 +23,7 @@ package struct Transaction: ~Copyable {
     package func createConversation(
         _ name: String, epoch: Epoch, nextOffset: Int64
     ) throws(StoreError) -> Conversation {
+        let database = try log.changing
         let statement = try database.statement(
             "INSERT INTO conversation (mode, name, epoch, next_offset) VALUES (?, ?, ?, ?)")
         statement.bind(1, log.mode)
@@ -37,7 +37,7 @@ package struct Transaction: ~Copyable {
 
     /// The conversation of that name; nil where there is none.
     package func findConversation(_ name: String) throws(StoreError) -> Conversation? {
-        let statement = try database.statement(
+        let statement = try log.reading.statement(
             "SELECT row, epoch, next_offset FROM conversation WHERE mode = ? AND name = ?")
         defer { statement.reset() }
         statement.bind(1, log.mode)
@@ -46,12 +46,12 @@ package struct Transaction: ~Copyable {
         let id = ConversationID(row: statement.integer(0))
         return Conversation(
             id: id, name: name, epoch: Epoch(value: UInt64(bitPattern: statement.integer(1))),
-            nextOffset: log.nextOffsets[id] ?? statement.integer(2))
+            nextOffset: log.nextOffset(of: id, stored: statement.integer(2)))
     }
 
     /// All conversations, oldest first.
     package func conversations() throws(StoreError) -> [Conversation] {
-        let statement = try database.statement(
+        let statement = try log.reading.statement(
             "SELECT row, name, epoch, next_offset FROM conversation WHERE mode = ? ORDER BY row")
         defer { statement.reset() }
         statement.bind(1, log.mode)
@@ -61,7 +61,7 @@ package struct Transaction: ~Copyable {
             found.append(
                 Conversation(
                     id: id, name: statement.text(1), epoch: Epoch(value: UInt64(bitPattern: statement.integer(2))),
-                    nextOffset: log.nextOffsets[id] ?? statement.integer(3)))
+                    nextOffset: log.nextOffset(of: id, stored: statement.integer(3))))
         }
         return found
     }
@@ -69,7 +69,7 @@ package struct Transaction: ~Copyable {
     /// Removes a conversation and its messages. One of the same name that is begun later has another epoch.
     package func removeConversation(_ id: ConversationID) throws(StoreError) {
         try removeMessages(in: id, before: ConversationID.offsetLimit)
-        let statement = try database.statement("DELETE FROM conversation WHERE row = ?")
+        let statement = try log.changing.statement("DELETE FROM conversation WHERE row = ?")
         statement.bind(1, id.row)
         try statement.execute()
         log.forget(id)
@@ -85,28 +85,8 @@ package struct Transaction: ~Copyable {
         id: MessageID, author: String, time: Timestamp, subject: String?, text: String, to conversation: ConversationID,
         at offset: Int64? = nil
     ) throws(StoreError) -> Appended {
-        let next = try log.nextOffset(of: conversation)
-        let place = offset ?? next
-        guard place < ConversationID.offsetLimit else {
-            throw .failed(path: database.path, reason: "the conversation has used up its offsets")
-        }
-        let statement = try log.insert
-        statement.bind(1, conversation.key(place))
-        statement.bind(2, conversation.row)
-        statement.bind(3, id)
-        statement.bind(4, author)
-        statement.bind(5, time.microseconds)
-        statement.bind(6, subject)
-        statement.bind(7, text)
-        try statement.execute()
-        if database.changes == 0 {
-            guard let known = try self.offset(of: id, in: conversation) else {
-                throw .failed(path: database.path, reason: "the place \(place) of a conversation is taken")
-            }
-            return Appended(offset: known, isRepeat: true)
-        }
-        if place >= next { log.setNextOffset(of: conversation, to: place + 1) }
-        return Appended(offset: place, isRepeat: false)
+        try log.append(
+            id: id, author: author, time: time, subject: subject, text: text, to: conversation, at: offset)
     }
 
     /// Adds a message as it is, at its own offset, as an import does.
@@ -140,94 +120,32 @@ package struct Transaction: ~Copyable {
 
     /// The offset of the message with an id; nil where there is none.
     package func offset(of id: MessageID, in conversation: ConversationID) throws(StoreError) -> Int64? {
-        let statement = try database.statement("SELECT key FROM message WHERE conversation = ? AND id = ?")
-        defer { statement.reset() }
-        statement.bind(1, conversation.row)
-        statement.bind(2, id)
-        return try statement.step() ? ConversationID.offset(statement.integer(0)) : nil
+        try log.offset(of: id, in: conversation)
     }
 
     /// True where a place of a conversation holds a message.
     package func hasMessage(at offset: Int64, in conversation: ConversationID) throws(StoreError) -> Bool {
         guard (0..<ConversationID.offsetLimit).contains(offset) else { return false }
-        let statement = try database.statement("SELECT 1 FROM message WHERE key = ?")
-        defer { statement.reset() }
-        statement.bind(1, conversation.key(offset))
-        return try statement.step()
-    }
-
-    /// Which messages to read, and how much of them.
-    package struct Page: Hashable, Sendable {
-        package enum Order: Hashable, Sendable { case oldestFirst, newestFirst }
-
-        /// Offsets to look at; places without a message are passed over.
-        package var offsets: Range<Int64>
-        package var order: Order
-        /// Messages at the most.
-        package var limit: Int
-        /// Bytes at the most, but always one message.
-        package var byteLimit: Int
-        /// False leaves the texts empty: a list shows who, when and about what.
-        package var includesText: Bool
-
-        /// Bytes that count for each message beside what people wrote: what its fields take when it is sent.
-        package static let overhead = 160
-
-        package init(
-            _ offsets: Range<Int64>, _ order: Order = .oldestFirst, limit: Int, byteLimit: Int = .max,
-            includesText: Bool = true
-        ) {
-            self.offsets = offsets
-            self.order = order
-            self.limit = limit
-            self.byteLimit = byteLimit
-            self.includesText = includesText
-        }
+        return try log.hasMessage(at: offset, in: conversation)
     }
 
     /// The messages of a page, in its order.
     package func messages(_ page: Page, in conversation: ConversationID) throws(StoreError) -> [KeptMessage] {
-        let order = page.order == .oldestFirst ? "ASC" : "DESC"
-        let text = page.includesText ? "text" : "''"
-        let statement = try database.statement(
-            """
-            SELECT key, id, author, time, subject, \(text) FROM message
-            WHERE key >= ? AND key < ? ORDER BY key \(order)
-            """)
-        defer { statement.reset() }
-        let limits = 0...ConversationID.offsetLimit
-        let lower = limits.clamp(page.offsets.lowerBound)
-        let upper = limits.clamp(page.offsets.upperBound)
-        statement.bind(1, conversation.key(0) + lower)
-        statement.bind(2, conversation.key(0) + upper)
-        var found: [KeptMessage] = []
-        var size = 0
-        while found.count < page.limit, size < page.byteLimit, try statement.step() {
-            guard let id = statement.messageID(1) else { throw .corrupt(path: database.path) }
-            let message = KeptMessage(
-                offset: ConversationID.offset(statement.integer(0)), id: id, author: statement.text(2),
-                time: Timestamp(microseconds: statement.integer(3)), subject: statement.optionalText(4),
-                text: statement.text(5))
-            size += message.size + Page.overhead
-            if size > page.byteLimit && !found.isEmpty { break }
-            found.append(message)
-        }
-        return found
+        var page = page
+        page.offsets = page.offsets.clamped(to: 0..<ConversationID.offsetLimit)
+        return try log.messages(page, in: conversation)
     }
 
     /// Removes the messages below an offset. Their offsets stay used.
     package func removeMessages(in conversation: ConversationID, before offset: Int64) throws(StoreError) {
-        let statement = try database.statement("DELETE FROM message WHERE key >= ? AND key < ?")
-        statement.bind(1, conversation.key(0))
-        statement.bind(2, conversation.key(0) + (0...ConversationID.offsetLimit).clamp(offset))
-        try statement.execute()
+        try log.removeMessages(in: conversation, before: min(max(offset, 0), ConversationID.offsetLimit))
     }
 
     // MARK: - Values and tables of the mode
 
     /// A small value that was kept under a name.
     package func value(_ name: String) throws(StoreError) -> [UInt8]? {
-        let statement = try database.statement("SELECT value FROM value WHERE name = ?")
+        let statement = try log.reading.statement("SELECT value FROM value WHERE name = ?")
         defer { statement.reset() }
         statement.bind(1, "mode." + name)
         return try statement.step() ? statement.blob(0) : nil
@@ -235,7 +153,7 @@ package struct Transaction: ~Copyable {
 
     /// Keeps a small value under a name; nil removes it.
     package func setValue(_ value: [UInt8]?, for name: String) throws(StoreError) {
-        let statement = try database.statement(
+        let statement = try log.changing.statement(
             value == nil
                 ? "DELETE FROM value WHERE name = ?"
                 : "INSERT INTO value (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -250,6 +168,7 @@ package struct Transaction: ~Copyable {
     /// - Returns: how many rows an INSERT, UPDATE or DELETE changed.
     @discardableResult
     package func run(_ sql: StaticString, _ parameters: SQLValue...) throws(StoreError) -> Int {
+        let database = try log.changing
         let statement = try database.statement(sql.description)
         statement.bind(parameters)
         try statement.execute()
@@ -258,7 +177,7 @@ package struct Transaction: ~Copyable {
 
     /// The rows that a SELECT on tables of the mode answers.
     package func rows(_ sql: StaticString, _ parameters: SQLValue...) throws(StoreError) -> [[SQLValue]] {
-        let statement = try database.statement(sql.description)
+        let statement = try log.reading.statement(sql.description)
         defer { statement.reset() }
         statement.bind(parameters)
         var rows: [[SQLValue]] = []
@@ -267,8 +186,4 @@ package struct Transaction: ~Copyable {
         }
         return rows
     }
-}
-
-extension ClosedRange<Int64> {
-    fileprivate func clamp(_ value: Int64) -> Int64 { Swift.min(Swift.max(value, lowerBound), upperBound) }
 }

@@ -9,9 +9,13 @@ import Wire
 struct MessageStoreTests {
     let folder = TemporaryFolder()
 
-    func open(_ name: String = "test.db", migrations: [String] = []) async throws -> MessageStore {
+    /// Where a store keeps what it keeps: the same is promised in both places.
+    enum Place: CaseIterable { case file, memory }
+
+    func open(_ place: Place = .file, migrations: [String] = []) async throws -> MessageStore {
         try await MessageStore.open(
-            path: folder.path(of: name), schema: Schema(mode: "test", migrations: migrations))
+            path: place == .file ? folder.path(of: "test.db") : nil,
+            schema: Schema(mode: "test", migrations: migrations))
     }
 
     @Test("Offsets count from 0 in each conversation and go on after a restart")
@@ -65,9 +69,10 @@ struct MessageStoreTests {
         await store.close()
     }
 
-    @Test("A repeated id answers the first offset and adds nothing, in its conversation only")
-    func repeatedID() async throws {
-        let store = try await open()
+    @Test(
+        "A repeated id answers the first offset and adds nothing, in its conversation only", arguments: Place.allCases)
+    func repeatedID(in place: Place) async throws {
+        let store = try await open(place)
         let appended = try await store.write { (transaction) throws(StoreError) in
             let a = try transaction.conversation("a").id
             let b = try transaction.conversation("b").id
@@ -87,9 +92,9 @@ struct MessageStoreTests {
         await store.close()
     }
 
-    @Test("A transaction that throws leaves no trace, offsets included")
-    func rollback() async throws {
-        let store = try await open()
+    @Test("A transaction that throws leaves no trace, offsets included", arguments: Place.allCases)
+    func rollback(in place: Place) async throws {
+        let store = try await open(place)
         let id = try await store.write { (transaction) throws(StoreError) in try transaction.conversation("a").id }
         await #expect(throws: StoreError.closed) {
             try await store.write { (transaction) throws(StoreError) in
@@ -135,9 +140,9 @@ struct MessageStoreTests {
         await store.close()
     }
 
-    @Test("Pages keep their limits of messages and bytes, in both orders")
-    func pages() async throws {
-        let store = try await open()
+    @Test("Pages keep their limits of messages and bytes, in both orders", arguments: Place.allCases)
+    func pages(in place: Place) async throws {
+        let store = try await open(place)
         let id = try await store.write { (transaction) throws(StoreError) in
             let other = try transaction.conversation("before").id
             let id = try transaction.conversation("a").id
@@ -167,9 +172,11 @@ struct MessageStoreTests {
         await store.close()
     }
 
-    @Test("A conversation that was removed and begun again has another epoch and none of the old messages")
-    func epochs() async throws {
-        let store = try await open()
+    @Test(
+        "A conversation that was removed and begun again has another epoch and none of the old messages",
+        arguments: Place.allCases)
+    func epochs(in place: Place) async throws {
+        let store = try await open(place)
         let (old, new, messages) = try await store.write { (transaction) throws(StoreError) in
             let old = try transaction.conversation("a")
             _ = try transaction.append(.sample(1), to: old.id)
@@ -184,9 +191,9 @@ struct MessageStoreTests {
         await store.close()
     }
 
-    @Test("Removing the oldest messages keeps their offsets used")
-    func trimming() async throws {
-        let store = try await open()
+    @Test("Removing the oldest messages keeps their offsets used", arguments: Place.allCases)
+    func trimming(in place: Place) async throws {
+        let store = try await open(place)
         let (left, next) = try await store.write { (transaction) throws(StoreError) in
             let id = try transaction.conversation("a").id
             for number in 0..<10 { _ = try transaction.append(.sample(number), to: id) }
@@ -230,14 +237,12 @@ struct MessageStoreTests {
         await store.close()
     }
 
-    @Test("A store in memory does the same and leaves nothing behind")
+    @Test("A store in memory leaves nothing behind")
     func memory() async throws {
-        let store = try await MessageStore.open(path: nil, schema: Schema(mode: "test"))
-        let appended = try await store.write { (transaction) throws(StoreError) in
-            let id = try transaction.conversation("a").id
-            return [try transaction.append(.sample(1), to: id), try transaction.append(.sample(1), to: id)]
+        let store = try await open(.memory)
+        try await store.write { (transaction) throws(StoreError) in
+            _ = try transaction.append(.sample(1), to: try transaction.conversation("a").id)
         }
-        #expect(appended == [Appended(offset: 0, isRepeat: false), Appended(offset: 0, isRepeat: true)])
         await store.close()
         await #expect(throws: StoreError.closed) {
             try await store.read { (transaction) throws(StoreError) in try transaction.conversations().count }

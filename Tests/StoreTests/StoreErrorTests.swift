@@ -82,8 +82,9 @@ struct StoreErrorTests {
         await store.close()
     }
 
-    @Test("A file of before ids stood first in their index gets that index, and its messages keep their ids")
-    func idsFirst() async throws {
+    @Test(
+        "A file of before ids stood first in their index, and of before the journal, keeps its messages and gets both")
+    func olderFile() async throws {
         func append(_ id: UInt64) async throws -> Appended {
             let store = try await MessageStore.open(path: path, schema: schema)
             let appended = try await store.write { (transaction) throws(StoreError) in
@@ -94,14 +95,18 @@ struct StoreErrorTests {
             await store.close()
             return appended
         }
-        _ = try await append(1)
+        try await createStore()
         try tamper(
             """
             DROP INDEX message_id; CREATE UNIQUE INDEX message_id ON message (conversation, id);
+            DROP TABLE journal;
+            INSERT INTO conversation VALUES (1, 'test', 'one', 5, 1);
+            INSERT INTO message VALUES (1 << 40, 1, x'00000000000000070000000000000001', 'ann', 0, NULL, 'text');
             PRAGMA user_version = \(1 << 16)
             """)
         #expect(try await append(1) == Appended(offset: 0, isRepeat: true))
         #expect(try await append(2) == Appended(offset: 1, isRepeat: false))
+        #expect(try await append(2) == Appended(offset: 1, isRepeat: true))
         let store = try await MessageStore.open(path: path, schema: schema)
         let columns = try await store.read { (transaction) throws(StoreError) in
             try transaction.rows("SELECT name FROM pragma_index_info('message_id') ORDER BY seqno")
@@ -224,6 +229,10 @@ struct StoreErrorTests {
             (
                 .readOnly(path: "/x/board.db"),
                 "/x/board.db cannot be written to; change its permissions, or choose another folder with --data DIR"
+            ),
+            (
+                .memoryFull(bytes: 1 << 30),
+                "the messages that are kept in memory have reached 1024 MiB, the most there may be; start it again, without --memory to keep more"
             ),
             (
                 .full(path: "/x/board.db"),
