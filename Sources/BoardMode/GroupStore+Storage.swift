@@ -122,7 +122,8 @@ extension GroupStore {
             let group = post.group
             table.posted(post.message.offset, in: group)
             groups[group].recent.append(post.message.withoutText)
-            cache.keep(post.message, of: group)
+            // A store on the loop is at hand; what somebody reads comes in here by that.
+            if !isLocal { cache.keep(post.message, of: group) }
             if let last = byGroup.indices.last, byGroup[last].group == group {
                 byGroup[last].posts.append(post)
             } else if let place = byGroup.firstIndex(where: { $0.group == group }) {

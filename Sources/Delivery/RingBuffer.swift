@@ -3,8 +3,10 @@ package struct RingBuffer<Element>: RandomAccessCollection {
     /// Elements at most; the oldest goes when one more comes.
     package let capacity: Int
 
-    private var storage: [Element] = []
-    private var first = 0
+    @usableFromInline
+    var storage: [Element] = []
+    @usableFromInline
+    var first = 0
 
     package init(capacity: Int) {
         precondition(capacity > 0, "a buffer that holds nothing")
@@ -22,7 +24,7 @@ package struct RingBuffer<Element>: RandomAccessCollection {
     /// Appends an element.
     ///
     /// - Returns: the oldest, where it had to go.
-    @discardableResult
+    @inlinable @discardableResult
     package mutating func append(_ element: Element) -> Element? {
         guard storage.count == capacity else {
             storage.append(element)
