@@ -301,7 +301,8 @@ import Wire
         #expect(await server.stop() == 0)
     }
 
-    /// The relay leaves before the disk is waited for, the acknowledgement after, as strace sees it.
+    /// The relay leaves before the disk is waited for, the acknowledgement after, as strace sees it, which makes the disk
+    /// slow: a fast one may be done before the relay has left.
     @Test func theOrderOfRelayDiskAndAcknowledgement() async throws {
         let strace = "/usr/bin/strace"
         guard access(strace, X_OK) == 0 else { return }
@@ -312,7 +313,8 @@ import Wire
             server = try await RoomsServerProcess.start(
                 ["--data", folder.path(of: "data")],
                 prefix: [
-                    strace, "-f", "-s", "200", "-e", "trace=fdatasync,sendto,sendmsg,sendmmsg,pwrite64", "-o", log,
+                    strace, "-f", "-s", "200", "-e", "trace=fdatasync,sendto,sendmsg,sendmmsg,pwrite64",
+                    "-e", "inject=fdatasync:delay_enter=100000", "-o", log,
                 ])
         } catch ChildProcess.Failure.outputEnded {
             // Not allowed to trace here.
