@@ -45,14 +45,8 @@ package struct GroupTable<Member: Hashable & Sendable>: Sendable {
 
         /// Where a group stands, or would stand.
         private func place(of group: GroupIndex) -> (index: Int, isThere: Bool) {
-            var range = 0..<entries.count
-            while !range.isEmpty {
-                let middle = range.lowerBound + range.count / 2
-                let found = entries[middle].group
-                if found == group { return (middle, true) }
-                range = found < group ? middle + 1..<range.upperBound : range.lowerBound..<middle
-            }
-            return (range.lowerBound, false)
+            let index = entries.partitioningIndex { $0.group >= group }
+            return (index, index < entries.count && entries[index].group == group)
         }
 
         subscript(group: GroupIndex) -> Membership? {

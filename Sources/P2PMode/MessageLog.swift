@@ -316,19 +316,6 @@ package struct MessageLog: Sendable {
     }
 }
 
-extension Array {
-    /// The first index for which `isAfter` holds, in an array where it holds for a suffix.
-    func partitioningIndex(where isAfter: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}
-
 extension Duration {
     /// Whole microseconds.
     var microseconds: Int64 {

@@ -4,16 +4,26 @@ extension UDPMessage {
     /// The bytes as the original programs write them; where that does not fit a datagram, the shorter spelling of the
     /// same JSON (no spaces, UTF-8 instead of `\u` escapes), which they read as well.
     package func encoded() throws(UDPMessageError) -> [UInt8] {
-        let value = json
-        let python = value.encoded(style: .python)
+        let python = encoded(style: .python)
         if python.count <= Self.datagramLimit { return python }
-        let compact = value.encoded(style: .compact)
+        let compact = encoded(style: .compact)
         guard compact.count <= Self.datagramLimit else { throw .tooLong(by: compact.count - Self.datagramLimit) }
         return compact
     }
 
-    package var json: JSON {
-        ["type": .string(body.type), "payload": body.payload, "metadata": metadata.json]
+    /// The bytes in one of the two spellings, however many they are.
+    package func encoded(style: JSONWriter.Style) -> [UInt8] {
+        var writer = ByteWriter(reserving: 512)
+        writer.appendJSON(style: style) { json in
+            json.object {
+                $0.member("type", body.type)
+                $0.key("payload")
+                body.writePayload(to: &$0)
+                $0.key("metadata")
+                metadata.write(to: &$0)
+            }
+        }
+        return writer.bytes
     }
 }
 
@@ -64,114 +74,132 @@ extension UDPMessage.Body {
     /// The value of `type`, as it is written.
     package var type: String { kind.rawValue }
 
-    var payload: JSON {
+    func writePayload(to json: inout JSONWriter) {
         switch self {
         case .registration, .registrationConfirmation, .deregistration, .deregistrationConfirmation, .listGroups,
-            .leaveGroupAck, .ping, .pong, .tableRequest, .slowDown, .stopping:
-            .null
+            .leaveGroupAck, .ping, .pong, .tableRequest, .slowDown, .stopping, .groupMessageAck(group: nil):
+            json.null()
         case .registrationError(let message), .createGroupError(let message), .joinGroupError(let message),
             .refused(let message):
-            ["message": .string(message)]
+            json.object { $0.member("message", message) }
         case .stateChange(let entries):
-            .object(UDPTableEntry.table(entries))
-        case .clientOffline(let name), .clientOfflineAck(let name), .messageAck(let name), .introduce(let name),
-            .introduceAck(let name):
-            .string(name)
-        case .createGroup(let group), .createGroupAck(let group), .joinGroup(let group), .joinGroupAck(let group),
-            .leaveGroup(let group):
-            .string(group)
+            json.object { for entry in entries { entry.write(to: &$0) } }
+        case .clientOffline(let text), .clientOfflineAck(let text), .messageAck(let text), .introduce(let text),
+            .introduceAck(let text), .createGroup(let text), .createGroupAck(let text), .joinGroup(let text),
+            .joinGroupAck(let text), .leaveGroup(let text), .message(let text):
+            json.string(text)
         case .listGroupsAck(let groups):
-            ["groups": .array(groups.map { .string($0) })]
-        case .listMembers(let group):
-            ["group": .string(group)]
+            json.object { $0.member("groups", groups) }
+        case .listMembers(let group), .groupMessageAck(.some(let group)):
+            json.object { $0.member("group", group) }
         case .membersList(let members):
-            ["members": .array(members.map { .string($0) })]
+            json.object { $0.member("members", members) }
         case .groupMessage(let text, let group):
-            ["message": .string(text), "group": .string(group)]
+            json.object {
+                $0.member("message", text)
+                $0.member("group", group)
+            }
         case .groupRelay(let text, let sender):
-            ["message": .string(text), "sender": .string(sender)]
-        case .groupMessageAck(let group):
-            group.map { ["group": .string($0)] } ?? .null
-        case .message(let text):
-            .string(text)
+            json.object {
+                $0.member("message", text)
+                $0.member("sender", sender)
+            }
         case .storeMessage(let name, let id, let text):
-            ["to": .string(name), "id": .string(id.hex), "text": .string(text)]
+            json.object {
+                $0.member("to", name)
+                $0.member("id", id)
+                $0.member("text", text)
+            }
         case .storeMessageAck(let id), .storedMessageAck(let id):
-            ["id": .string(id.hex)]
+            json.object { $0.member("id", id) }
         case .storeMessageError(let id, let message):
-            ["id": .string(id.hex), "message": .string(message)]
+            json.object {
+                $0.member("id", id)
+                $0.member("message", message)
+            }
         case .storedMessage(let name, let id, let text, let time):
-            [
-                "from": .string(name), "id": .string(id.hex), "text": .string(text), "time": .string(time.rfc3339),
-            ]
+            json.object {
+                $0.member("from", name)
+                $0.member("id", id)
+                $0.member("text", text)
+                $0.member("time", time.rfc3339)
+            }
         }
     }
 }
 
 extension UDPTableEntry {
-    static func table(_ entries: [UDPTableEntry]) -> JSONObject {
-        var table = JSONObject()
-        for entry in entries { table[entry.name] = entry.json }
-        return table
+    /// Key and value in a table: the client's own metadata and, last, where its registration came from.
+    func write(to json: inout JSONWriter) {
+        json.key(escaping: name)
+        json.object {
+            $0.member("name", name)
+            $0.member("server_ip", serverIP)
+            $0.member("server_port", serverPort)
+            $0.member("client_port", clientPort)
+            $0.member("client_ip", clientIP?.description ?? "")
+            if let announced {
+                $0.key("chat")
+                announced.write(to: &$0)
+            }
+            if let senderIP { $0.member("sender_ip", senderIP.description) }
+        }
     }
 
-    /// The client's own metadata and, last, where its registration came from.
-    var json: JSON {
-        var object = JSONObject()
-        object["name"] = .string(name)
-        object["server_ip"] = .string(serverIP)
-        object["server_port"] = .integer(Int64(serverPort))
-        object["client_port"] = .integer(Int64(clientPort))
-        object["client_ip"] = .string(clientIP.map(\.description) ?? "")
-        if let announced { object["chat"] = announced.json }
-        if let senderIP { object["sender_ip"] = .string(senderIP.description) }
-        return .object(object)
+    /// Bytes that it adds to a table, with the comma before it.
+    package var encodedSize: Int {
+        var writer = ByteWriter(reserving: 256)
+        writer.appendJSON(style: .python) { write(to: &$0) }
+        return writer.bytes.count + 2
     }
 }
 
 extension UDPMetadata {
-    var json: JSON {
-        var object = JSONObject()
-        switch self {
-        case .client(let client):
-            object["name"] = .string(client.name)
-            object["server_ip"] = .string(client.serverIP)
-            object["server_port"] = .integer(Int64(client.serverPort))
-            object["client_port"] = .integer(Int64(client.clientPort))
-            object["client_ip"] = .string(client.clientIP)
-        case .server(let port, _):
-            object["port"] = .integer(Int64(port))
+    func write(to json: inout JSONWriter) {
+        json.object {
+            switch self {
+            case .client(let client):
+                $0.member("name", client.name)
+                $0.member("server_ip", client.serverIP)
+                $0.member("server_port", client.serverPort)
+                $0.member("client_port", client.clientPort)
+                $0.member("client_ip", client.clientIP)
+            case .server(let port, _):
+                $0.member("port", port)
+            }
+            if let chat {
+                $0.key("chat")
+                chat.write(to: &$0)
+            }
         }
-        if let chat { object["chat"] = chat.json }
-        return .object(object)
     }
 }
 
 extension UDPExtension {
-    var json: JSON {
-        var object = JSONObject()
-        object["v"] = .integer(Self.version)
-        if let run { object["run"] = .string(Self.hex(run)) }
-        if let session { object["session"] = .string(Self.hex(session)) }
-        if let secret { object["secret"] = .string(secret.hex) }
-        if let keep { object["keep"] = .bool(keep) }
-        if let reclaim { object["reclaim"] = .bool(reclaim) }
-        if let id { object["id"] = .string(id.hex) }
-        if let sequence { object["seq"] = Self.number(sequence) }
-        if let base { object["base"] = Self.number(base) }
-        if let to { object["to"] = .string(to) }
-        if let group { object["group"] = .string(group) }
-        if let offset { object["offset"] = Self.number(offset) }
-        if let next { object["next"] = Self.number(next) }
-        if let revision { object["rev"] = Self.number(revision) }
-        if let from { object["from"] = Self.number(from) }
-        if let gone { object["gone"] = .array(gone.map { .string($0) }) }
-        if let page { object["page"] = .integer(Int64(page)) }
-        if let pages { object["pages"] = .integer(Int64(pages)) }
-        if let wait { object["wait"] = .integer(wait) }
-        if let registered { object["registered"] = .bool(registered) }
-        if let online { object["online"] = .bool(online) }
-        return .object(object)
+    func write(to json: inout JSONWriter) {
+        json.object {
+            $0.member("v", Self.version)
+            if let run { $0.member("run", hexadecimal: run) }
+            if let session { $0.member("session", hexadecimal: session) }
+            if let secret { $0.member("secret", secret) }
+            if let keep { $0.member("keep", keep) }
+            if let reclaim { $0.member("reclaim", reclaim) }
+            if let id { $0.member("id", id) }
+            if let sequence { $0.member("seq", Int64(clamping: sequence)) }
+            if let base { $0.member("base", Int64(clamping: base)) }
+            if let to { $0.member("to", to) }
+            if let group { $0.member("group", group) }
+            if let offset { $0.member("offset", Int64(clamping: offset)) }
+            if let next { $0.member("next", Int64(clamping: next)) }
+            if let revision { $0.member("rev", Int64(clamping: revision)) }
+            if let from { $0.member("from", Int64(clamping: from)) }
+            if let gone { $0.member("gone", gone) }
+            if let page { $0.member("page", page) }
+            if let pages { $0.member("pages", pages) }
+            if let wait { $0.member("wait", wait) }
+            if let registered { $0.member("registered", registered) }
+            if let online { $0.member("online", online) }
+        }
     }
 
     static func hex(_ value: UInt64) -> String {
@@ -179,6 +207,11 @@ extension UDPExtension {
         writer.append(hexadecimal: value)
         return String(decoding: writer.bytes, as: UTF8.self)
     }
+}
 
-    private static func number(_ value: UInt64) -> JSON { .integer(Int64(clamping: value)) }
+extension JSONWriter {
+    fileprivate mutating func member(_ key: StaticString, _ texts: [String]) {
+        self.key(key)
+        array { for text in texts { $0.string(text) } }
+    }
 }

@@ -83,8 +83,7 @@ extension UDPServerMachine {
         if existing.isOurs {
             answer(.ping, to: Requester(path: existing.path, isOurs: true, id: nil))
         } else {
-            effects.append(
-                .send(table.table(for: name.key, among: table.published, port: port), to: [existing.path]))
+            effects.append(.send(table.table(for: name.key, port: port), to: [existing.path]))
         }
     }
 
@@ -92,8 +91,7 @@ extension UDPServerMachine {
         table[existing.key]?.lastHeard = now
         confirm(existing)
         if !existing.isOurs {
-            effects.append(
-                .send(table.table(for: existing.key, among: table.published, port: port), to: [existing.path]))
+            effects.append(.send(table.table(for: existing.key, port: port), to: [existing.path]))
         }
     }
 
@@ -194,7 +192,7 @@ extension UDPServerMachine {
             var contacts = original.contacts.filter { $0 != key }
             contacts.insert(key, at: 0)
             table[other]?.contacts = Array(contacts.prefix(UDPTable.contactLimit))
-            effects.append(.send(table.table(for: other, among: table.published, port: port), to: [original.path]))
+            effects.append(.send(table.table(for: other, port: port), to: [original.path]))
         }
         answer(.introduceAck(name: name), to: requester)
     }

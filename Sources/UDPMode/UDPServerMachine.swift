@@ -19,11 +19,11 @@ package struct UDPServerMachine: Sendable {
     package static let probeInterval: Duration = .seconds(5)
     /// Those who were there before the server was started anew are told so after these times, while they are not back.
     package static let recalls: [Duration] = [.zero, .seconds(1), .seconds(3)]
-    /// Originals, each of which is sent a table of its own when anybody comes or goes, that are told at once; where
-    /// there are more, the next tables wait this long for each of them, so that who registers does not cost the others
-    /// the server.
+    /// Originals, each of which is sent a table of its own when anybody comes or goes, that are told at once. Where
+    /// there are more, so many are told at a time and the next ones this long for each of them later, so that who
+    /// registers does not cost the others the server.
     package static let promptOriginals = 32
-    package static let pausePerOriginal: Duration = .microseconds(500)
+    package static let pausePerOriginal: Duration = .microseconds(200)
     /// Stored messages are dropped by age this often.
     package static let sweepInterval: Duration = .seconds(3_600)
 
@@ -89,8 +89,9 @@ package struct UDPServerMachine: Sendable {
     var absent: [UDPReservation] = []
     /// The server's sockets: which of them a client of the last server knows is not known any more.
     let socketCount: Int
-    /// When originals may be told of the next change.
-    var originalsDue = MonotonicTime(nanoseconds: .min)
+    /// Originals who are still to be told in this round, the last first; and whether another round has to follow.
+    var untold: [String] = []
+    var originalsAreBehind = false
     /// Who asked for the table in this turn.
     var tableRequests: [String] = []
     var now: MonotonicTime
@@ -176,7 +177,7 @@ package struct UDPServerMachine: Sendable {
                 effects += mailboxes.expired(at: wall, inUse: { table[$0] != nil }).map { .record($0) }
                 timers.schedule(.sweep, at: now + Self.sweepInterval)
             case .recall(let round): recall(isLast: round == Self.recalls.count - 1)
-            case .originals: tellOriginals(table.published)
+            case .originals: tellOriginals()
             }
         }
         return takeEffects()
@@ -207,25 +208,33 @@ package struct UDPServerMachine: Sendable {
     mutating func announceChanges() {
         guard table.hasChanged else { return }
         let changes = table.takeChanges(port: port)
-        let published = table.published
         let fresh = Set(tableRequests)
-        let ours = published.filter { $0.isOurs && !fresh.contains($0.key) }.map(\.path)
+        let ours = table.published.filter { $0.isOurs && !fresh.contains($0.key) }.map(\.path)
         if !ours.isEmpty { for change in changes { effects.append(.send(change, to: ours)) } }
-        if now >= originalsDue {
-            tellOriginals(published)
-        } else {
-            timers.scheduleIfAbsent(.originals, at: originalsDue)
-        }
+        originalsAreBehind = true
+        if !timers.contains(.originals) { tellOriginals() }
     }
 
-    /// Sends each original its table. All are told together: one that learns of another's name is known to that one.
-    mutating func tellOriginals(_ published: [UDPRegistration]) {
-        timers.cancel(.originals)
-        let originals = published.filter { !$0.isOurs }
-        for original in originals {
-            effects.append(.send(table.table(for: original.key, among: published, port: port), to: [original.path]))
+    /// Sends originals their tables: all of them together, or the next ones of a round.
+    ///
+    /// A round goes by the order of registration. Who came last is told last and can write to nobody who has not been
+    /// told of him; who is told while a round goes on is told again in the next one.
+    private mutating func tellOriginals() {
+        let isNewRound = untold.isEmpty
+        if isNewRound {
+            guard originalsAreBehind else { return }
+            originalsAreBehind = false
+            untold = table.published.reversed().filter { !$0.isOurs }.map(\.key)
         }
-        if originals.count > Self.promptOriginals { originalsDue = now + Self.pausePerOriginal * originals.count }
+        let told = untold.suffix(Self.promptOriginals)
+        untold.removeLast(told.count)
+        for key in told.reversed() {
+            // Who has gone since, and perhaps come back as one of ours, is told nothing.
+            guard let original = table.listing(key), !original.isOurs else { continue }
+            effects.append(.send(table.table(for: key, port: port), to: [original.path]))
+        }
+        guard !isNewRound || !untold.isEmpty else { return }
+        timers.schedule(.originals, at: now + Self.pausePerOriginal * told.count)
     }
 
     // MARK: - Who sends

@@ -87,12 +87,34 @@ package struct UDPGroupPost: Sendable, Equatable {
     }
 }
 
+/// What others are told of a client in the table.
+package struct UDPListing: Sendable {
+    package let key: String
+    package let path: UDPPath
+    package let isOurs: Bool
+    package let entry: UDPTableEntry
+    /// Bytes that the entry takes of a datagram, counted once.
+    package let size: Int
+    fileprivate let number: UInt64
+
+    fileprivate init(_ registration: UDPRegistration) {
+        key = registration.key
+        path = registration.path
+        isOurs = registration.isOurs
+        entry = registration.entry
+        size = registration.entry.encodedSize
+        number = registration.number
+    }
+}
+
 /// Who is registered: unique names, bounded numbers, and the table in the parts that fit a datagram.
 package struct UDPTable: Sendable {
     /// Names that an original is told first.
     package static let contactLimit = 8
 
     package private(set) var registrations: [String: UDPRegistration] = [:]
+    /// What the table shows, in the order of registration.
+    package private(set) var published: [UDPListing] = []
     /// An original may register several names at one place.
     private var keys: [SocketAddress: [String]] = [:]
     /// How many of one address, and in all.
@@ -131,7 +153,21 @@ package struct UDPTable: Sendable {
 
     /// The table shows it from now on.
     package mutating func publish(_ key: String) {
+        guard let registration = registrations[key], listing(key) == nil else { return }
         came.insert(key)
+        published.insert(UDPListing(registration), at: place(of: registration.number))
+    }
+
+    /// What the table shows of a client.
+    package func listing(_ key: String) -> UDPListing? {
+        guard let number = registrations[key]?.number else { return nil }
+        let place = place(of: number)
+        return place < published.count && published[place].number == number ? published[place] : nil
+    }
+
+    /// Where one of this number is or would be.
+    private func place(of number: UInt64) -> Int {
+        published.partitioningIndex { $0.number >= number }
     }
 
     @discardableResult
@@ -140,45 +176,45 @@ package struct UDPTable: Sendable {
         let others = keys[registration.path.address]?.filter { $0 != key } ?? []
         keys[registration.path.address] = others.isEmpty ? nil : others
         limiter.closed(from: registration.path.address.ip)
+        let place = place(of: registration.number)
+        if place < published.count, published[place].number == registration.number { published.remove(at: place) }
         // One that nobody was told of need not be taken back; one that is told of again is in `came` later.
         if came.remove(key) == nil, registration.isConfirmed { gone.append(registration.name) }
         return registration
     }
 
-    /// In the order of registration.
-    package var published: [UDPRegistration] {
-        registrations.values.filter(\.isConfirmed).sorted { $0.number < $1.number }
-    }
-
     /// What an original is sent: itself first, then who writes to it, then the others as far as a datagram holds them.
     /// Only names that an IPv4 program can write to.
-    package func table(for key: String, among published: [UDPRegistration], port: UInt16) -> UDPMessage {
+    package func table(for key: String, port: UInt16) -> UDPMessage {
         var entries: [UDPTableEntry] = []
-        var size = UDPMessage(.stateChange([]), .server(port: port, chat: nil)).json.encoded(style: .python).count
+        var size = Self.emptySize
         var included: Set<String> = []
-        func include(_ registration: UDPRegistration) -> Bool {
-            guard included.insert(registration.key).inserted else { return true }
-            let added = registration.entry.encodedSize
-            guard size + added <= UDPMessage.datagramLimit else { return false }
-            size += added
-            entries.append(registration.entry)
+        func include(_ listing: UDPListing) -> Bool {
+            guard included.insert(listing.key).inserted else { return true }
+            guard size + listing.size <= UDPMessage.datagramLimit else { return false }
+            size += listing.size
+            entries.append(listing.entry)
             return true
         }
-        if let itself = registrations[key] {
+        if let itself = listing(key) {
             _ = include(itself)
-            for contact in itself.contacts {
-                if let registration = registrations[contact], registration.isConfirmed { _ = include(registration) }
+            for contact in registrations[key]?.contacts ?? [] {
+                if let listing = listing(contact) { _ = include(listing) }
             }
         }
-        for registration in published where registration.entry.clientIP?.isV4 == true {
-            guard include(registration) else { break }
+        for listing in published where listing.entry.clientIP?.isV4 == true {
+            guard include(listing) else { break }
         }
         return UDPMessage(.stateChange(entries), .server(port: port, chat: nil))
     }
 
+    /// Bytes of a table without entries, at most.
+    private static let emptySize =
+        UDPMessage(.stateChange([]), .server(port: .max, chat: nil)).encoded(style: .python).count
+
     /// The whole table for an end of ours, in pages that each fit a datagram.
     package func pages(port: UInt16) -> [UDPMessage] {
-        let pages = Self.split(published.map(\.entry), gone: [], overhead: 160)
+        let pages = Self.split(published, gone: [], overhead: 160)
         return pages.enumerated().map { index, page in
             let chat = UDPExtension {
                 $0.revision = revision
@@ -191,9 +227,9 @@ package struct UDPTable: Sendable {
 
     /// Announces what has changed: each part that fits a datagram counts as one change.
     package mutating func takeChanges(port: UInt16) -> [UDPMessage] {
-        let entries = came.compactMap { registrations[$0] }.sorted { $0.number < $1.number }.map(\.entry)
-        let names = Set(entries.map(\.name))
-        let parts = Self.split(entries, gone: gone.filter { !names.contains($0) }, overhead: 160)
+        let listings = came.compactMap { listing($0) }.sorted { $0.number < $1.number }
+        let names = Set(listings.map(\.entry.name))
+        let parts = Self.split(listings, gone: gone.filter { !names.contains($0) }, overhead: 160)
         came.removeAll()
         gone.removeAll()
         return parts.map { part in
@@ -214,7 +250,7 @@ package struct UDPTable: Sendable {
     }
 
     /// At least one part, though it may be empty.
-    private static func split(_ entries: [UDPTableEntry], gone: [String], overhead: Int) -> [Part] {
+    private static func split(_ listings: [UDPListing], gone: [String], overhead: Int) -> [Part] {
         var parts = [Part(size: overhead)]
         func room(for size: Int) {
             if parts[parts.count - 1].size + size > UDPMessage.datagramLimit { parts.append(Part(size: overhead)) }
@@ -224,18 +260,11 @@ package struct UDPTable: Sendable {
             room(for: JSON.string(name).encoded(style: .python).count + 2)
             parts[parts.count - 1].gone.append(name)
         }
-        for entry in entries {
-            room(for: entry.encodedSize)
-            parts[parts.count - 1].entries.append(entry)
+        for listing in listings {
+            room(for: listing.size)
+            parts[parts.count - 1].entries.append(listing.entry)
         }
         return parts
-    }
-}
-
-extension UDPTableEntry {
-    /// Bytes that it adds to a table: key, colon, value, comma.
-    package var encodedSize: Int {
-        JSON.string(name).encoded(style: .python).count + json.encoded(style: .python).count + 4
     }
 }
 

@@ -171,8 +171,8 @@ struct UDPScene {
         }
         let after = try await standing()
         var outcome = Outcome(
-            answer: answer.map { "\($0.json)" } ?? "", isAnswered: answer != nil, code: answer?.body.kind.rawValue,
-            hasEffect: before != after)
+            answer: answer.map { String(decoding: $0.encoded(style: .compact), as: UTF8.self) } ?? "",
+            isAnswered: answer != nil, code: answer?.body.kind.rawValue, hasEffect: before != after)
         if let answer { outcome.isGranted = isGranted(answer) }
         if try await wasSeen(answer, heard) { outcome.hasEffect = true }
         return outcome

@@ -289,7 +289,7 @@ private let seeds: UInt64 = getenv("CHAT_TEST_SEEDS").flatMap { UInt64(String(cS
         world.startServer(mailboxes: machine.mailboxes)
         world.run(.milliseconds(10))
         guard case .ours(let restarted) = world.server else { return }
-        #expect(restarted.table.published.map(\.name) == ["alice"])
+        #expect(restarted.table.published.map(\.entry.name) == ["alice"])
     }
 
     @Test func aServerThatComesBackFindsEverybodyAgain() {

@@ -69,7 +69,7 @@ import Wire
         let bytes = try message.encoded()
         #expect(try UDPMessage(decoding: bytes[...]) == message)
         // The shorter spelling says the same.
-        #expect(try UDPMessage(decoding: message.json.encoded(style: .compact)[...]) == message)
+        #expect(try UDPMessage(decoding: message.encoded(style: .compact)[...]) == message)
     }
 
     @Test func readsWhatIsNotPromised() throws {
