@@ -17,23 +17,19 @@ package struct ArrivalRules: Sendable {
 
     private let isLimited: Bool
     private var limiter = EntryLimiter(rate)
-    private var untold = 0
-    private var refusalReports = TokenBucket(burst: 1, perSecond: .seconds(1) / reportInterval)
-    private var failureReports = TokenBucket(burst: 1, perSecond: .seconds(1) / reportInterval)
+    private var refusals = ReportLimiter(every: reportInterval)
+    private var failures = ReportLimiter(every: reportInterval)
 
     /// - Parameter isLimited: false takes all (`--no-rate-limit`).
     package init(isLimited: Bool) { self.isLimited = isLimited }
 
     package mutating func arrived(from address: IPAddress, at now: MonotonicTime) -> Verdict {
         guard isLimited, !limiter.admits(address, at: now) else { return .admit }
-        untold += 1
-        guard refusalReports.take(at: now) else { return .refuse(report: nil) }
-        defer { untold = 0 }
-        return .refuse(report: untold)
+        return .refuse(report: refusals.occurred(at: now))
     }
 
     /// One cannot be accepted, for want of descriptors perhaps, and it is tried again soon.
     ///
     /// - Returns: true where that is to be said.
-    package mutating func failed(at now: MonotonicTime) -> Bool { failureReports.take(at: now) }
+    package mutating func failed(at now: MonotonicTime) -> Bool { failures.occurred(at: now) != nil }
 }

@@ -222,7 +222,7 @@ package struct LinkMachine: Sendable {
     /// Slowed down first, which costs the sender nothing but time; who goes on for long is refused, and then disconnected.
     private mutating func admit(_ said: GuestSaid, at now: MonotonicTime) -> [Effect] {
         guard flood != nil else { return [.line(said)] }
-        switch flood!.received(at: now) {
+        switch flood!.received(size: said.text.utf8.count, at: now) {
         case .admit:
             if let last = slowedLast, now - last >= Self.calm {
                 slowedSince = nil

@@ -39,15 +39,15 @@ extension MeshMachine {
         case .mesh(let frame): heardMesh(frame, on: id)
         case .slowDown:
             effects.append(.slowDown(id))
-            tell(.notice(.slowedDown(linkLabel(id))))
+            tellOfStranger(.slowedDown(linkLabel(id)))
         case .resume: effects.append(.resume(id))
         case .warn:
-            tell(.notice(.refusesLines(linkLabel(id))))
+            tellOfStranger(.refusesLines(linkLabel(id)))
             warn(id, "You are writing too fast. What you write now is not passed on.")
         case .end(let fault):
             switch fault {
             case .flood:
-                tell(.notice(.closedForFlood(linkLabel(id))))
+                tellOfStranger(.closedForFlood(linkLabel(id)))
                 warn(id, "You are writing too fast. Goodbye.")
                 close(id, because: .flood)
             case .silent, .changedIdentity:
@@ -55,6 +55,13 @@ extension MeshMachine {
                 effects.append(.reset(id))
             }
         }
+    }
+
+    /// Says of an original program what it can bring about as often as it likes.
+    mutating func tellOfStranger(_ notice: MeshNotice) {
+        guard let count = strangerReports.occurred(at: now.monotonic) else { return }
+        if count > 1 { tell(.notice(.leftOut(count - 1))) }
+        tell(.notice(notice))
     }
 
     // MARK: Who is there

@@ -141,7 +141,7 @@ extension MeshMachine {
             message.sequence = 0
             let sender = guestName(line.person, said.sender)
             tell(.message(shown(message, as: sender, key: line.person.hex, id: line.digest.hex)))
-            return tell(.notice(.notPassedOn(sender)))
+            return tellOfStranger(.notPassedOn(sender))
         }
         sequence += 1
         _ = log.insert(message, at: now)

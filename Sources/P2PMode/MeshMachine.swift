@@ -55,6 +55,10 @@ package struct MeshMachine: Sendable {
     /// Own messages whose delivery is followed.
     package static let followed = 1_000
 
+    /// Notices of what original programs do that are shown at once, and the time until the next one may be.
+    package static let strangerNotices = 10
+    package static let strangerNoticeInterval = Duration.seconds(10)
+
     package struct Configuration: Equatable, Sendable {
         package var name: String { didSet { shownName = displayName(name) } }
         /// The name as it is shown, found once and not for every line that is typed.
@@ -173,6 +177,8 @@ package struct MeshMachine: Sendable {
     var pendingAcks: [NodeID: [NodeID: UInt64]] = [:]
     /// What was passed on already, so that none runs in circles while ways change.
     var relayedAcks: [NodeID: [NodeID: UInt64]] = [:]
+
+    var strangerReports = ReportLimiter(burst: strangerNotices, every: strangerNoticeInterval)
 
     var whispers: [MessageID: PendingWhisper] = [:]
     var seenWhispers = DuplicateWindow<MessageID>(capacity: 4_096)

@@ -57,6 +57,8 @@ package enum MeshNotice: Equatable, Sendable {
     case closedForFlood(SafeText)
     /// So many connections were closed as soon as they were made.
     case tooManyArrivals(Int)
+    /// So many more of the notices above and of the next one were not shown.
+    case leftOut(Int)
     /// What it said does not fit into a frame of the mesh: shown here only.
     case notPassedOn(SafeText)
     /// The address that was typed is this program's own.

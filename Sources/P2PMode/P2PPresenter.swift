@@ -71,6 +71,8 @@ enum P2PPresenter {
             count == 1
                 ? "a connection was refused: too many come from one address"
                 : "\(count) connections were refused: too many come from one address"
+        case .leftOut(let count):
+            "\(count) more \(count == 1 ? "notice" : "notices") of those who write too fast or too much \(count == 1 ? "was" : "were") left out"
         case .notPassedOn(let name): "the last message of \(name) is too long to be passed on; only you have seen it"
         case .dialledOneself(let address): "\(address) is this program itself; it is not connected to"
         }

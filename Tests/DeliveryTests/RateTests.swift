@@ -30,6 +30,25 @@ import Wire
         #expect(guardian.received(at: at(0)) == .disconnect)
     }
 
+    /// Much in one message is as much as many messages; however much it is, it comes through after a while.
+    @Test func aLongMessageCountsAsSeveral() {
+        var guardian = FloodGuard()
+        let half = FloodGuard.bytesPerMessage * (FloodGuard.burst / 2) - 1
+        #expect(guardian.received(size: half, at: at(0)) == .admit)
+        #expect(guardian.received(size: half, at: at(0)) == .admit)
+        #expect(guardian.received(size: half, at: at(0)) == .slowDown(.milliseconds(500 * (FloodGuard.burst / 2 + 1))))
+        #expect(guardian.received(size: 1 << 20, at: at(0)) == .refuse)
+        #expect(guardian.received(size: 1 << 20, at: at(8_000)) == .admit)
+    }
+
+    @Test func whatIsNotReportedIsCounted() {
+        var limiter = ReportLimiter(burst: 2, every: .seconds(10))
+        #expect((0..<5).map { _ in limiter.occurred(at: at(0)) } == [1, 1, nil, nil, nil])
+        #expect(limiter.occurred(at: at(9_999)) == nil)
+        #expect(limiter.occurred(at: at(10_001)) == 5)
+        #expect(limiter.occurred(at: at(10_001)) == nil)
+    }
+
     /// Who obeys the delay is never refused.
     @Test func whoIsSlowedDownIsHeard() {
         var guardian = FloodGuard()

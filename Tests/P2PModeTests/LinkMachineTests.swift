@@ -123,6 +123,15 @@ import Wire
         #expect(time > 20 && time < 30)
     }
 
+    /// Long lines are as many short ones: 64 KiB a few times is too much.
+    @Test func aFloodOfBytesIsSlowedDown() {
+        var link = link()
+        let long = String(repeating: "x", count: 60_000)
+        #expect(!link.heard(chat(long, time: "1"), at: at(0)).contains(.slowDown))
+        #expect(link.heard(chat(long, time: "2"), at: at(0)).contains(.slowDown))
+        #expect(link.heard(chat(long, time: "3"), at: at(0)) == [.warn])
+    }
+
     @Test func whoGoesOnIsRefusedAndDisconnected() {
         var link = link()
         var seen: [LinkMachine.Effect] = []

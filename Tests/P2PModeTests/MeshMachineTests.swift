@@ -72,6 +72,27 @@ import Wire
         MeshMessage(author: author, sequence: sequence, time: at(0).wall, sender: "B", text: text)
     }
 
+    // MARK: Strangers
+
+    /// What fits no frame of the mesh is shown, and that is said; not as often as a stranger likes.
+    @Test func noticesOfStrangersAreBoundedAndCounted() {
+        var machine = machine()
+        _ = connect(&machine, 1, Self.larger, "B")
+        let long = String(repeating: "\"", count: 40_000)
+        func said(at seconds: Double) -> [MeshNews] {
+            (0..<100).flatMap { number in
+                news(machine.received(chat("G", long, time: "\(seconds) \(number)"), on: LinkID(2), at: at(seconds)))
+            }
+        }
+        _ = original(&machine, 2, says: chat("G", "hi", time: "t"))
+        let first = said(at: 1)
+        #expect(first.count { if case .message = $0 { true } else { false } } == 100, "all are shown")
+        #expect(first.count { $0 == .notice(.notPassedOn("G")) } == MeshMachine.strangerNotices)
+        let second = said(at: 12)
+        #expect(second.count { $0 == .notice(.notPassedOn("G")) } == 1)
+        #expect(second.contains(.notice(.leftOut(100 - MeshMachine.strangerNotices))))
+    }
+
     // MARK: Connections
 
     @Test func whatWasTypedIsDialledUntilItAnswers() throws {
