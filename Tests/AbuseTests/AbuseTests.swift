@@ -52,8 +52,8 @@ import Wire
         for attack in Attack.all(of: mode) where Self.wanted.map({ attack.name.contains($0) }) ?? true {
             try await Scene.with(mode, speakers: 12) { scene in
                 var number = 0
-                // What is loaded late is loaded.
-                _ = try await scene.converse(for: .seconds(2), &number)
+                // What is loaded late is loaded, and in p2p everybody has found everybody.
+                _ = try await scene.converse(for: mode == .p2p ? .seconds(6) : .seconds(2), &number)
                 let before = try #require(ProcessGauge(of: scene.server.pid))
                 let lines = await scene.ledger.notices
                 let start = MonotonicTime.now()

@@ -119,7 +119,7 @@ package actor ChildProcess {
     /// Waits for the next line of output, without its line break.
     package func line() throws -> String {
         while true {
-            if let end = received[searched...].firstIndex(of: 10) {
+            if let end = lineEnd() {
                 defer {
                     taken = end + 1
                     searched = taken
@@ -130,6 +130,14 @@ package actor ChildProcess {
             taken = 0
             searched = received.count
             guard try readMore() else { throw Failure.outputEnded(String(decoding: received, as: UTF8.self)) }
+        }
+    }
+
+    /// Where the next line break is. (By `memchr`: a debug build looks at each byte of a slice by half a dozen calls.)
+    private func lineEnd() -> Int? {
+        received.withUnsafeBytes { bytes in
+            guard searched < bytes.count, let start = bytes.baseAddress else { return nil }
+            return memchr(start + searched, 10, bytes.count - searched).map { UnsafeRawPointer($0) - start }
         }
     }
 
@@ -150,6 +158,15 @@ package actor ChildProcess {
             searched = 0
         }
         return String(decoding: received[taken...], as: UTF8.self)
+    }
+
+    /// Waits for some output and keeps nothing of it.
+    ///
+    /// - Returns: false at the end of the output.
+    package func discard() -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
+            read(output, buffer.baseAddress!, buffer.count) > 0
+        }
     }
 
     /// Waits until so many bytes of output wait to be read: a pipe has room for 65,536. Nothing tells when they have come.
