@@ -111,41 +111,56 @@ struct ObjectWriter {
         bytes.append(UInt8(ascii: "\""))
         var value = value
         value.withUTF8 { utf8 in
-            if utf8.allSatisfy(\.isPlainInJSON) {
-                bytes.append(contentsOf: utf8)
-            } else {
-                appendEscaped(String(decoding: utf8, as: UTF8.self))
+            // Combining marks in a row: more than a cluster can need would be drawn over the lines around it.
+            var marks = 0
+            var start = 0
+            while start < utf8.count {
+                let isASCII = utf8[start] < 0x80
+                let isPlain = utf8[start].isPlainInJSON
+                var end = start + 1
+                while end < utf8.count, (utf8[end] < 0x80) == isASCII, utf8[end].isPlainInJSON == isPlain { end += 1 }
+                let run = UnsafeBufferPointer(rebasing: utf8[start..<end])
+                if isPlain {
+                    bytes.append(contentsOf: run)
+                    marks = 0
+                } else if isASCII {
+                    for byte in run { appendEscaped(byte, &marks) }
+                } else {
+                    for scalar in String(decoding: run, as: UTF8.self).unicodeScalars { append(scalar, &marks) }
+                }
+                start = end
             }
         }
         bytes.append(UInt8(ascii: "\""))
     }
 
-    private mutating func appendEscaped(_ value: String) {
-        // Combining marks in a row: more than a cluster can need would be drawn over the lines around it.
-        var marks = 0
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"", "\\":
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(UInt8(scalar.value))
-                marks = 0
-            case "\n": bytes.append(contentsOf: "\\n".utf8)
-            case "\t": bytes.append(contentsOf: "\\t".utf8)
-            case "\r": bytes.append(contentsOf: "\\r".utf8)
-            default:
-                switch scalar.appearance {
-                case .visible: marks = 0
-                case .mark: marks += 1
-                case .invisible:
-                    appendUnicodeEscape(scalar)
-                    continue
-                }
-                if marks > Self.markLimit {
-                    appendUnicodeEscape(scalar)
-                } else {
-                    bytes.append(contentsOf: String(scalar).utf8)
-                }
-            }
+    /// What of ASCII does not stand for itself.
+    private mutating func appendEscaped(_ byte: UInt8, _ marks: inout Int) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            bytes.append(UInt8(ascii: "\\"))
+            bytes.append(byte)
+            marks = 0
+        case UInt8(ascii: "\n"): bytes.append(contentsOf: "\\n".utf8)
+        case UInt8(ascii: "\t"): bytes.append(contentsOf: "\\t".utf8)
+        case UInt8(ascii: "\r"): bytes.append(contentsOf: "\\r".utf8)
+        default: appendUnicodeEscape(Unicode.Scalar(byte))
+        }
+    }
+
+    /// Anything beyond ASCII.
+    private mutating func append(_ scalar: Unicode.Scalar, _ marks: inout Int) {
+        switch scalar.appearance {
+        case .visible: marks = 0
+        case .mark: marks += 1
+        case .invisible:
+            appendUnicodeEscape(scalar)
+            return
+        }
+        if marks > Self.markLimit {
+            appendUnicodeEscape(scalar)
+        } else {
+            UTF8.encode(scalar).map { bytes.append(contentsOf: $0) }
         }
     }
 
@@ -173,8 +188,8 @@ extension Unicode.Scalar {
         case invisible
     }
 
+    /// Of a scalar beyond ASCII.
     fileprivate var appearance: Appearance {
-        if value < 0x7F { return value < 0x20 ? .invisible : .visible }
         // Letters of the first blocks and the large blocks of East Asia, without a look into the tables.
         if (0xAE..<0x300).contains(value) || (0x3041..<0x3097).contains(value) || (0x4E00..<0xA000).contains(value)
             || (0xAC00..<0xD7A4).contains(value)
