@@ -285,10 +285,10 @@ extension UDPServerMachine {
             log(.removedSilent(name, group: groupName))
         }
         remove(key)
-        // The table first, as the original's server does: who asked reads that it changed, and then why.
-        announceChanges()
-        for requester in check?.requesters ?? [] where requester.path != path {
-            answer(.clientOfflineAck(name: name), to: requester) { $0.online = false }
+        if let requesters = check?.requesters.filter({ $0.path != path }), !requesters.isEmpty {
+            // The table first, as the original's server does: who asked reads that it changed, and then why.
+            announceChanges()
+            for requester in requesters { answer(.clientOfflineAck(name: name), to: requester) { $0.online = false } }
         }
         if let claim = check?.claim { reclaim(claim) }
         // Should it be there all the same, it learns that it has to register again.
