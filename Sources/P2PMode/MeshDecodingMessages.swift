@@ -2,7 +2,7 @@ import Wire
 
 /// The members of the object `chat`, in whichever order they came.
 struct MeshFields {
-    private var kind = ""
+    private var kind: JSONReader.Key?
     private var node: NodeID?
     private var sequence: UInt64?
     private var time: Timestamp?
@@ -18,7 +18,7 @@ struct MeshFields {
         try reader.beginObject()
         while let key = try reader.nextKey() {
             switch key {
-            case "kind": kind = try reader.readStringOrSkip() ?? ""
+            case "kind": kind = try reader.readNameOrSkip()
             case "node": node = try reader.readStringOrSkip(as: NodeID.init(hex:))
             case "sequence": sequence = try reader.readIntegerOrSkip().flatMap { UInt64(exactly: $0) }
             case "time": time = try reader.readIntegerOrSkip().map { Timestamp(microseconds: $0) }
@@ -34,6 +34,7 @@ struct MeshFields {
 
     /// What it says; `sender` and `text` stand outside the object where the frame is a chat as well.
     func frame(sender outerSender: String, text outerText: String) -> MeshFrame {
+        guard let kind else { return .unknown }
         switch kind {
         case "message":
             guard let node, let sequence, sequence > 0, let time else { return .unknown }

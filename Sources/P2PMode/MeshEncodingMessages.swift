@@ -20,7 +20,7 @@ extension ByteWriter {
         try appendFrame { writer in
             writer.appendJSON(style: .python) { json in
                 json.object { json in
-                    json.member("type", "chat")
+                    json.member("type", literal: "chat")
                     json.member("sender", hello.name)
                     json.member("sender_id", hello.node.uuid)
                     json.member("text", "joined")
@@ -31,7 +31,7 @@ extension ByteWriter {
                     json.key("chat")
                     json.object { json in
                         json.member("v", 1)
-                        json.member("kind", "hello")
+                        json.member("kind", literal: "hello")
                         json.member("node", hello.node)
                         json.member("port", hello.port)
                         if hello.isProbe { json.member("probe", true) }
@@ -49,7 +49,7 @@ extension MeshFrame {
         case .message(let message): message.write(to: &json)
         case .hello, .unknown: preconditionFailure("a greeting is a chat frame; what is not known is not sent")
         case .member(let record):
-            json.member("kind", "member")
+            json.member("kind", literal: "member")
             json.member("node", record.node)
             json.member("version", record.version)
             json.member("name", record.name)
@@ -60,28 +60,28 @@ extension MeshFrame {
                 json.string(guest.name)
             }
         case .bye(let bye):
-            json.member("kind", "bye")
+            json.member("kind", literal: "bye")
             json.member("node", bye.node)
             json.member("reason", bye.reason.rawValue)
             if bye.version > 0 { json.member("version", bye.version) }
         case .peers(let peers):
-            json.member("kind", "peers")
+            json.member("kind", literal: "peers")
             json.rows("peers", peers) { json, peer in
                 json.node(peer.node)
                 json.string("\(peer.address)")
             }
         case .ping(let number):
-            json.member("kind", "ping")
+            json.member("kind", literal: "ping")
             json.member("number", number)
         case .pong(let number):
-            json.member("kind", "pong")
+            json.member("kind", literal: "pong")
             json.member("number", number)
         case .sum(let sum):
-            json.member("kind", "sum")
+            json.member("kind", literal: "sum")
             json.member("log", hexadecimal: sum.log)
             json.member("roll", hexadecimal: sum.members)
         case .have(let have):
-            json.member("kind", "have")
+            json.member("kind", literal: "have")
             json.rows("authors", have.authors) { json, author in
                 json.node(author.node)
                 json.integer(author.last)
@@ -92,27 +92,27 @@ extension MeshFrame {
             }
             if have.wantsAnswer { json.member("answer", true) }
         case .want(let ranges):
-            json.member("kind", "want")
+            json.member("kind", literal: "want")
             json.rows("ranges", ranges) { $0.range($1) }
         case .page(let page):
-            json.member("kind", "page")
+            json.member("kind", literal: "page")
             json.rows("gone", page.gone) { $0.range($1) }
             if page.hasMore { json.member("more", true) }
         case .ack(let acks):
-            json.member("kind", "ack")
+            json.member("kind", literal: "ack")
             json.rows("acks", acks) { json, ack in
                 json.node(ack.author)
                 json.node(ack.by)
                 json.integer(ack.sequence)
             }
         case .whisper(let whisper):
-            json.member("kind", "whisper")
+            json.member("kind", literal: "whisper")
             json.route(whisper.id, from: whisper.from, to: whisper.to, hops: whisper.hops)
             json.member("time", whisper.time.microseconds)
             json.member("sender", whisper.sender)
             json.member("text", whisper.text)
         case .heard(let receipt):
-            json.member("kind", "heard")
+            json.member("kind", literal: "heard")
             json.route(receipt.id, from: receipt.from, to: receipt.to, hops: receipt.hops)
         }
     }
@@ -120,7 +120,7 @@ extension MeshFrame {
 
 extension MeshMessage {
     fileprivate func write(to json: inout JSONWriter) {
-        json.member("kind", "message")
+        json.member("kind", literal: "message")
         json.member("node", author)
         json.member("sequence", sequence)
         json.member("time", time.microseconds)

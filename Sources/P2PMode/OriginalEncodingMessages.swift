@@ -103,7 +103,7 @@ extension ByteWriter {
         appendJSON(style: .python) { json in
             json.object { json in
                 json.member("v", 1)
-                json.member("kind", "message")
+                json.member("kind", literal: "message")
                 json.member("node", line.node)
                 json.member("sequence", sequence)
                 json.member("time", line.time.microseconds)

@@ -72,7 +72,7 @@ extension P2PFrame {
                         } else {
                             try reader.skipValue()
                         }
-                    case "type": isChat = try reader.readStringOrSkip() == "chat"
+                    case "type": isChat = try reader.readNameOrSkip().map { $0 == "chat" } ?? false
                     case "sender": line.sender = try reader.readStringOrSkip() ?? ""
                     case "sender_id": line.senderID = try reader.readStringOrSkip() ?? ""
                     case "text":
