@@ -11,6 +11,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     // Generic code of a lower module is specialised where it is used: without it the loop's timers alone looked types
     // up at run time in every turn. This is the root package, so the flag needs no consent of anybody's.
+    // What is `package` is not handed to other modules by it: hot members are `@inlinable`, which does nothing unless
+    // their type, and what they mention, is `@usableFromInline` as well.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 

@@ -1,6 +1,7 @@
 /// A cursor over received bytes: reads big-endian integers and runs of bytes, front to back.
 ///
 /// Too few bytes is `nil` and leaves the cursor where it was; it is never an error and never a trap.
+@usableFromInline
 package struct ByteReader: Sendable {
     @usableFromInline
     var unread: ArraySlice<UInt8>

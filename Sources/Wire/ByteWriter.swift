@@ -1,6 +1,8 @@
 /// A growing run of bytes to be sent: big-endian integers, text and runs of bytes, appended front to back.
+@usableFromInline
 package struct ByteWriter: Sendable {
     /// What was written so far.
+    @usableFromInline
     package var bytes: [UInt8]
 
     /// Starts empty, with room for `capacity` bytes before the first reallocation.

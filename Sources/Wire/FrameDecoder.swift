@@ -6,10 +6,13 @@
 ///
 /// Any split of the stream gives the same frames. Memory is bounded by the format itself: an unfinished frame is
 /// 65,537 bytes at most. Feed one chunk with `append`, then call `next` until it returns `nil`.
+@usableFromInline
 package struct FrameDecoder: Sendable {
     /// The longest payload that the length field can state, in bytes.
+    @usableFromInline
     package static let longestPayload = 65_535
     /// The length field, in bytes.
+    @usableFromInline
     package static let headerLength = 2
 
     /// What has not been taken yet: a received chunk itself, or a copy of an unfinished frame.
@@ -66,6 +69,7 @@ package struct FrameDecoder: Sendable {
 }
 
 /// Why a frame cannot be written.
+@usableFromInline
 package enum FrameError: Error, Equatable, Sendable {
     /// The payload is longer than the length field can state, by that many bytes.
     case tooLong(by: Int)

@@ -1,5 +1,6 @@
 extension JSONReader {
     /// The name of a member, or another word of ours. Compare it with a literal; that costs no `String`.
+    @usableFromInline
     package struct Key: Sendable {
         /// A short name lies here, little-endian with zeros behind it, as those of all our messages do.
         @usableFromInline

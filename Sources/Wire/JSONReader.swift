@@ -13,6 +13,7 @@
 ///
 /// The rules are those of `JSON(parsing:)`, also for what is skipped. Behind every key and every `nextElement` exactly
 /// one value has to be read or skipped.
+@usableFromInline
 package struct JSONReader: ~Copyable {
     /// What kind of value comes next.
     package enum Kind: Equatable, Sendable {

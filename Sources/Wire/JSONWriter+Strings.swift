@@ -38,19 +38,20 @@ extension JSONWriter {
     /// compact style also everything beyond ASCII but what may be C1, which begins with 0xC2.
     private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, style: Style) -> Int {
         var offset = start
-        while offset + 8 <= bytes.count {
-            let word = WordSearch.load(bytes, at: offset)
-            let suspicious = WordSearch.marksOfUncommon(in: word)
-            if suspicious == 0 {
+        while offset < bytes.count {
+            let word =
+                offset + 8 <= bytes.count
+                ? WordSearch.load(bytes, at: offset) : WordSearch.loadRest(of: bytes, from: offset)
+            let uncommon = WordSearch.marksOfUncommon(in: word)
+            guard uncommon != 0 else {
                 offset += 8
                 continue
             }
-            offset += suspicious.trailingZeroBitCount / 8
+            offset += uncommon.trailingZeroBitCount / 8
             guard isPlain(bytes[offset], style: style) else { return offset }
             offset += 1
         }
-        while offset < bytes.count, isPlain(bytes[offset], style: style) { offset += 1 }
-        return offset
+        return bytes.count
     }
 
     private static func isPlain(_ byte: UInt8, style: Style) -> Bool {

@@ -9,8 +9,10 @@
 ///     }
 ///
 /// Commas are set by the writer; that keys and values alternate is up to the caller.
+@usableFromInline
 package struct JSONWriter {
     /// How the bytes look; the value is the same.
+    @usableFromInline
     package enum Style: Sendable {
         /// No spaces; text as UTF-8. Control characters, DEL and C1 are escaped, so that the bytes may be shown.
         case compact
@@ -106,6 +108,7 @@ package struct JSONWriter {
         needsComma = true
     }
 
+    @usableFromInline
     package mutating func integer(_ value: Int64) {
         integer(value, behind: lead(nil))
     }
@@ -190,6 +193,7 @@ package struct JSONWriter {
         member(key, text.string)
     }
 
+    @usableFromInline
     package mutating func member(_ key: StaticString, _ value: Int64) {
         integer(value, behind: lead(key))
     }

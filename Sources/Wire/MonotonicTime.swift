@@ -1,5 +1,7 @@
 /// A point in time on a clock that never jumps. Its zero has no meaning; only differences have.
+@usableFromInline
 package struct MonotonicTime: Comparable, Hashable, Sendable {
+    @usableFromInline
     package var nanoseconds: Int64
 
     @inlinable

@@ -45,6 +45,26 @@ enum WordSearch {
         UInt64(littleEndian: UnsafeRawPointer(bytes.baseAddress! + offset).loadUnaligned(as: UInt64.self))
     }
 
+    /// The last bytes, of which there are one to seven, with spaces behind them.
+    @inline(__always)
+    static func loadRest(of bytes: UnsafeBufferPointer<UInt8>, from offset: Int) -> UInt64 {
+        let count = bytes.count - offset
+        let word: UInt64
+        // Loads that overlap agree about the bytes that both have.
+        if count >= 4 {
+            let start = UnsafeRawPointer(bytes.baseAddress! + offset)
+            let first = UInt32(littleEndian: start.loadUnaligned(as: UInt32.self))
+            let last = UInt32(littleEndian: (start + (count - 4)).loadUnaligned(as: UInt32.self))
+            word = UInt64(first) | UInt64(last) << UInt64((count - 4) * 8)
+        } else {
+            let middle = count / 2
+            word =
+                UInt64(bytes[offset]) | UInt64(bytes[offset + middle]) << UInt64(middle * 8)
+                | UInt64(bytes[offset + count - 1]) << UInt64((count - 1) * 8)
+        }
+        return word | (ones &* 0x20) << UInt64(count * 8)
+    }
+
     /// Where `byte` stands first, from `start` on.
     static func firstOffset(of byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         var offset = start
