@@ -1,19 +1,23 @@
 extension JSONWriter {
     mutating func quote(_ text: String, behind lead: Lead) {
+        // Every string of Linux lies in one piece, and asked like this is not held on to.
+        if text.utf8.withContiguousStorageIfAvailable({ quote($0, behind: lead) }) != nil { return }
         var text = text
-        text.withUTF8 { bytes in
-            let plain = Self.plainEnd(bytes, from: 0, style: style)
-            // Most strings need no escape and go out in one piece.
-            output.appendPieces(upTo: lead.mostBytes + plain + 2) { pieces in
-                lead.put(to: &pieces)
-                pieces.put(UInt8(ascii: "\""))
-                pieces.put(UnsafeBufferPointer(rebasing: bytes[..<plain]))
-                if plain == bytes.count { pieces.put(UInt8(ascii: "\"")) }
-            }
-            guard plain < bytes.count else { return }
-            escape(bytes, from: plain)
-            output.append(UInt8(ascii: "\""))
+        text.withUTF8 { quote($0, behind: lead) }
+    }
+
+    private mutating func quote(_ bytes: UnsafeBufferPointer<UInt8>, behind lead: Lead) {
+        let plain = Self.plainEnd(bytes, from: 0, style: style)
+        // Most strings need no escape and go out in one piece.
+        output.appendPieces(upTo: lead.mostBytes + plain + 2) { pieces in
+            lead.put(to: &pieces)
+            pieces.put(UInt8(ascii: "\""))
+            pieces.put(UnsafeBufferPointer(rebasing: bytes[..<plain]))
+            if plain == bytes.count { pieces.put(UInt8(ascii: "\"")) }
         }
+        guard plain < bytes.count else { return }
+        escape(bytes, from: plain)
+        output.append(UInt8(ascii: "\""))
     }
 
     /// Copies runs that need no escape as they are.
@@ -38,20 +42,20 @@ extension JSONWriter {
     /// compact style also everything beyond ASCII but what may be C1, which begins with 0xC2.
     private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, style: Style) -> Int {
         var offset = start
-        while offset < bytes.count {
+        while true {
+            while offset + 8 <= bytes.count, WordSearch.marksOfUncommon(in: WordSearch.load(bytes, at: offset)) == 0 {
+                offset += 8
+            }
+            guard offset < bytes.count else { return offset }
             let word =
                 offset + 8 <= bytes.count
                 ? WordSearch.load(bytes, at: offset) : WordSearch.loadRest(of: bytes, from: offset)
             let uncommon = WordSearch.marksOfUncommon(in: word)
-            guard uncommon != 0 else {
-                offset += 8
-                continue
-            }
+            guard uncommon != 0 else { return bytes.count }
             offset += uncommon.trailingZeroBitCount / 8
             guard isPlain(bytes[offset], style: style) else { return offset }
             offset += 1
         }
-        return bytes.count
     }
 
     private static func isPlain(_ byte: UInt8, style: Style) -> Bool {
