@@ -259,7 +259,11 @@ package struct BoardConnectionMachine: Sendable {
         }
     }
 
-    private mutating func carryOut(_ request: BoardRequest, _ reply: BoardReply, _ effects: inout [Effect]) {
+    private mutating func carryOut(
+        _ request: consuming BoardRequest, _ reply: consuming BoardReply, _ effects: inout [Effect]
+    ) {
+        // Handed on as they are, not copied.
+        let (request, reply) = (request, reply)
         switch request {
         case .unknown(let line): effects.append(.answer(.unknown(line), reply))
         case .invalid(let refusal): effects.append(.answer(.refused(refusal), reply))
@@ -321,7 +325,7 @@ package struct BoardConnectionMachine: Sendable {
                 } else if dialect == .json {
                     let request = BoardJSONRequest(parsing: bytes)
                     let reply = BoardReply.json(operation: request.operation, id: request.id)
-                    switch request.content {
+                    switch (consume request).content {
                     case .request(let content): return (content, reply)
                     case .hello:
                         return (.invalid(BoardRefusal(.badRequest, "This connection has a name already.")), reply)
