@@ -8,8 +8,9 @@ final class MessageLog {
     /// Messages that are held, and bytes that they take, above which they are moved into the table.
     static let heldMessages = 1_024
     static let heldBytes = 1 << 20
-    /// Bytes that the messages of a store in memory take at the most.
-    static let memoryLimit = 1 << 30
+
+    /// Bytes that the messages of a store in memory take at the most, about.
+    var memoryLimit = 1 << 30
 
     let mode: String
     private let database: Database
@@ -168,7 +169,11 @@ final class MessageLog {
                 throw placeTaken(place)
             }
         }
-        guard disk != nil || held.size < Self.memoryLimit else { throw .memoryFull(bytes: Self.memoryLimit) }
+        if disk == nil, held.size >= memoryLimit {
+            // Whoever repeats what is there already wants no room.
+            if let known = held.offset(of: id, in: conversation) { return Appended(offset: known, isRepeat: true) }
+            throw .memoryFull(bytes: memoryLimit)
+        }
         let message = KeptMessage(offset: place, id: id, author: author, time: time, subject: subject, text: text)
         switch held.add(message, to: conversation) {
         case .isRepeat(let known): return Appended(offset: known, isRepeat: true)

@@ -106,4 +106,10 @@ package actor MessageStore {
         guard let log else { throw .closed }
         _ = try log.reading.pragma("max_page_count = \(count)")
     }
+
+    /// Bounds the bytes of the messages of a store in memory; what comes when they are reached is refused.
+    package func limitMemory(to bytes: Int) throws(StoreError) {
+        guard let log else { throw .closed }
+        log.memoryLimit = bytes
+    }
 }

@@ -342,6 +342,21 @@ struct BoardServerTests {
         }
     }
 
+    @Test("A board whose memory is used up says so to who posts, is read all the same, and takes posts again")
+    func memoryFull() async throws {
+        try await BoardHarness.with { board in
+            let alice = try await board.person("alice", in: ["main"])
+            #expect(try await alice.type("%post s first") == "[SUCCESS] Message posted to group 'main' with ID: 0\n")
+            try await board.store.limitMemory(to: 1)
+            #expect(
+                try await alice.type("%post s second")
+                    == "[ERROR] The server could not store this (its memory is full); try again later.\n")
+            #expect(try await alice.type("%message 0").contains("first"))
+            try await board.store.limitMemory(to: 1 << 20)
+            #expect(try await alice.type("%post s third") == "[SUCCESS] Message posted to group 'main' with ID: 1\n")
+        }
+    }
+
     /// How much is kept for whoever does not read is shown turn by turn (`BoardTurnTests.slowReader`), where no kernel's
     /// buffers are in the way.
     @Test("Who asks much and reads late gets every answer in its order, and the others are served meanwhile")

@@ -237,6 +237,43 @@ struct MessageStoreTests {
         await store.close()
     }
 
+    @Test("Memory that is used up refuses the batch as a whole, tells repeats, and takes up again when there is room")
+    func memoryFull() async throws {
+        let store = try await open(.memory)
+        let id = try await store.write { (transaction) throws(StoreError) in
+            let id = try transaction.conversation("a").id
+            _ = try transaction.append(.sample(0, bytes: 4_000), to: id)
+            return id
+        }
+        try await store.limitMemory(to: 10_000)
+        for number in [1, 2] {
+            await #expect(throws: StoreError.memoryFull(bytes: 10_000)) {
+                try await store.write { (transaction) throws(StoreError) in
+                    for next in number..<number + 3 { _ = try transaction.append(.sample(next, bytes: 4_000), to: id) }
+                }
+            }
+        }
+        let fitting = try await store.write { (transaction) throws(StoreError) in
+            [
+                try transaction.append(.sample(1, bytes: 4_000), to: id).offset,
+                try transaction.append(.sample(2, bytes: 4_000), to: id).offset,
+            ]
+        }
+        #expect(fitting == [1, 2])
+        let again = try await store.write { (transaction) throws(StoreError) in
+            try transaction.append(.sample(0, bytes: 4_000), to: id)
+        }
+        #expect(again == Appended(offset: 0, isRepeat: true))
+        try await store.limitMemory(to: 1 << 20)
+        let last = try await store.write { (transaction) throws(StoreError) in
+            var last: Appended?
+            for number in 3..<10 { last = try transaction.append(.sample(number, bytes: 4_000), to: id) }
+            return last
+        }
+        #expect(last == Appended(offset: 9, isRepeat: false))
+        await store.close()
+    }
+
     @Test("A store in memory leaves nothing behind")
     func memory() async throws {
         let store = try await open(.memory)
