@@ -84,17 +84,10 @@ struct Memtable {
         conversations[conversation]?.end ?? 0
     }
 
-    /// The messages of a page, in its order.
-    func messages(_ page: Transaction.Page, in conversation: ConversationID) -> [KeptMessage] {
+    /// The messages at some offsets, oldest first.
+    func messages(at offsets: Range<Int64>, in conversation: ConversationID) -> ArraySlice<KeptMessage> {
         guard let messages = conversations[conversation] else { return [] }
-        let found = messages.list[
-            messages.index(of: page.offsets.lowerBound)..<messages.index(of: page.offsets.upperBound)]
-        var filling = Transaction.Page.Filling(page)
-        switch page.order {
-        case .oldestFirst: for message in found { guard filling.add(message) else { break } }
-        case .newestFirst: for message in found.reversed() { guard filling.add(message) else { break } }
-        }
-        return filling.messages
+        return messages.list[messages.index(of: offsets.lowerBound)..<messages.index(of: offsets.upperBound)]
     }
 
     /// Hands everything over, conversation by conversation, in the order of their keys.

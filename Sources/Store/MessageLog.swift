@@ -199,15 +199,23 @@ final class MessageLog {
         return try disk?.table.hasMessage(at: offset, in: conversation) ?? false
     }
 
+    /// The messages of a page, in its order: those of the table and those that are held, as they follow one another.
     func messages(_ page: Transaction.Page, in conversation: ConversationID) throws(StoreError) -> [KeptMessage] {
-        let held = held.messages(page, in: conversation)
-        guard let disk else { return held }
-        let older = try disk.table.messages(page, in: conversation)
-        guard !held.isEmpty, !older.isEmpty else { return held.isEmpty ? older : held }
         var filling = Transaction.Page.Filling(page)
-        for message in (older + held).sorted(by: { page.precedes($0.offset, $1.offset) }) {
-            guard filling.add(message) else { break }
+        var held = held.messages(at: page.offsets, in: conversation)
+        /// Adds those that are held and come before an offset; all of them where there is none.
+        func addHeld(before offset: Int64? = nil) {
+            while let next = page.order == .oldestFirst ? held.first : held.last {
+                if let offset, !page.precedes(next.offset, offset) { return }
+                guard filling.add(next) else { return }
+                if page.order == .oldestFirst { held.removeFirst() } else { held.removeLast() }
+            }
         }
+        try disk?.table.forEach(page, in: conversation) { message in
+            addHeld(before: message.offset)
+            return filling.add(message)
+        }
+        addHeld()
         return filling.messages
     }
 

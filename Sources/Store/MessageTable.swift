@@ -53,8 +53,10 @@ final class MessageTable {
         return try findPlace.step()
     }
 
-    /// The messages of a page, in its order.
-    func messages(_ page: Transaction.Page, in conversation: ConversationID) throws(StoreError) -> [KeptMessage] {
+    /// Hands over the messages at the offsets of a page, in its order, until the body says false.
+    func forEach(
+        _ page: Transaction.Page, in conversation: ConversationID, _ body: (KeptMessage) -> Bool
+    ) throws(StoreError) {
         let order = page.order == .oldestFirst ? "ASC" : "DESC"
         let text = page.includesText ? "text" : "''"
         let statement = try database.statement(
@@ -65,16 +67,14 @@ final class MessageTable {
         defer { statement.reset() }
         statement.bind(1, conversation.key(0) + page.offsets.lowerBound)
         statement.bind(2, conversation.key(0) + page.offsets.upperBound)
-        var filling = Transaction.Page.Filling(page)
-        while filling.hasRoom, try statement.step() {
+        while try statement.step() {
             guard let id = statement.messageID(1) else { throw .corrupt(path: database.path) }
             let message = KeptMessage(
                 offset: ConversationID.offset(statement.integer(0)), id: id, author: statement.text(2),
                 time: Timestamp(microseconds: statement.integer(3)), subject: statement.optionalText(4),
                 text: statement.text(5))
-            guard filling.add(message) else { break }
+            guard body(message) else { break }
         }
-        return filling.messages
     }
 
     /// Removes the messages of a conversation below an offset.

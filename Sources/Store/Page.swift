@@ -38,22 +38,21 @@ extension Transaction {
         package struct Filling {
             private let page: Page
             private var size = 0
+            /// True when one was too much: a smaller one that comes later would leave a gap.
+            private var isFull = false
             package private(set) var messages: [KeptMessage] = []
 
             package init(_ page: Page) { self.page = page }
 
-            /// False where nothing more goes in, however small it is.
-            package var hasRoom: Bool { messages.count < page.limit && size < page.byteLimit }
-
             /// Adds the next message, with its text where the page shows texts.
             ///
-            /// - Returns: false where it was too much; the page is full then.
+            /// - Returns: false where it was too much; nothing goes in from then on.
             package mutating func add(_ message: KeptMessage) -> Bool {
                 let message = page.includesText ? message : message.withoutText
                 size += message.size + Page.overhead
-                guard messages.count < page.limit, size <= page.byteLimit || messages.isEmpty else { return false }
-                messages.append(message)
-                return true
+                isFull = isFull || messages.count >= page.limit || (size > page.byteLimit && !messages.isEmpty)
+                if !isFull { messages.append(message) }
+                return !isFull
             }
         }
     }

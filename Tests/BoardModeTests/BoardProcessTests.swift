@@ -79,14 +79,15 @@ struct BoardProcessTests {
         }
     }
 
-    /// Posts one after the other until the server is gone.
+    /// Posts one after the other until the server is gone: so long ones that what was journaled goes into the table of
+    /// messages every few hundred posts.
     static func post(as name: String, to server: Server, ledger: Ledger, seed: UInt64) async {
         guard let peer = try? await server.program(name, in: "main") else { return }
         var random = SplitMix64(seed: seed)
         do {
             while true {
                 let id = MessageID.random(using: &random).hex
-                let text = "\(name) \(id)"
+                let text = "\(name) \(id) " + String(repeating: "x", count: Int(random.next() % 10_000))
                 let answer = try await peer.ask(
                     #"{"op":"post","id":"\#(id)","group":"main","subject":"s","text":"\#(text)"}"#)
                 guard answer["event"] == "answer", let offset = answer["offset"]?.integer else { continue }

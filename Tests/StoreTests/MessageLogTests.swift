@@ -102,6 +102,30 @@ struct MessageLogTests {
         await store.close()
     }
 
+    @Test("A page that is full leaves no gap, also where a smaller message of the other part would fit")
+    func noGap() async throws {
+        let store = try await open()
+        try await store.write { (transaction) throws(StoreError) in
+            let id = try transaction.conversation("a").id
+            for number in 0..<30 { _ = try transaction.append(.sample(number, bytes: 40_000), to: id) }
+        }
+        #expect(try await rows(store) == (30, 0))
+        try await store.write { (transaction) throws(StoreError) in
+            let id = try transaction.findConversation("a")!.id
+            for number in 30..<33 { _ = try transaction.append(.sample(number, bytes: 10), to: id) }
+            for number in 33..<36 { _ = try transaction.append(.sample(number, bytes: 40_000), to: id) }
+        }
+        #expect(try await offsets(store, "a", .init(0..<100, limit: 100, byteLimit: 100_000)) == [0, 1])
+        #expect(try await offsets(store, "a", .init(28..<100, limit: 100, byteLimit: 100_000)) == [28, 29, 30, 31, 32])
+        #expect(
+            try await offsets(store, "a", .init(0..<100, .newestFirst, limit: 100, byteLimit: 130_000))
+                == [35, 34, 33, 32, 31, 30])
+        #expect(
+            try await offsets(store, "a", .init(0..<34, .newestFirst, limit: 100, byteLimit: 50_000))
+                == [33, 32, 31, 30])
+        await store.close()
+    }
+
     @Test("After a restart both are there, offsets go on, and repeated ids are known")
     func restart() async throws {
         var store = try await open()
