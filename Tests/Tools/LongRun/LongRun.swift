@@ -4,9 +4,10 @@ import Platform
 import TestSupport
 import Wire
 
-/// `long-run [MINUTES [FOLDER [MODE]]]`: people talk in all four modes, or in that one, come and go, are killed, and strangers attack now and
-/// then. The memory, descriptors and threads of every server and of one client each are looked at all the time, and in
-/// the end it is said whether they are level. The samples are kept in FOLDER.
+/// `long-run [MINUTES [FOLDER [MODE]]]`: people talk in all four modes, or in that one, come and go, are killed, and
+/// strangers attack now and then. The memory, descriptors and threads of every server and of one client each are looked at
+/// all the time, and in the end it is said whether they are level. The samples are kept in FOLDER, which is made where it
+/// is not there.
 @main
 struct LongRun {
     static func main() async {
@@ -19,6 +20,11 @@ struct LongRun {
             exit(64)
         }
         let folder = arguments.count > 2 ? arguments[2] : "."
+        // Found out now, and not when the time is over.
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST, access(folder, W_OK | X_OK) == 0 else {
+            print("long-run: nothing can be written to '\(folder)'; name a folder that can be")
+            exit(73)
+        }
         let end = MonotonicTime.now() + .milliseconds(Int(minutes * 60_000))
         let verdicts = await withTaskGroup(of: [Verdict].self) { group in
             for mode in modes { group.addTask { await Course(mode, until: end, folder: folder).run() } }
