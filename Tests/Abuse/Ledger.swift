@@ -6,12 +6,22 @@ package actor Ledger {
     /// Nothing more arrives, and this is missing.
     package struct Missing: Error, CustomStringConvertible {
         package let texts: [String]
-        package var description: String { "never shown: \(texts.joined(separator: " "))" }
+        /// The end of what each of the others was shown, by its process.
+        package let lastWords: [Int32: [UInt8]]
+        package var description: String {
+            lastWords.sorted { $0.key < $1.key }.reduce("never shown: \(texts.joined(separator: " "))") {
+                "\($0)\nprocess \($1.key) heard last: \(String(decoding: $1.value, as: UTF8.self))"
+            }
+        }
     }
 
     /// Silence after which what is missing will not come.
     private static let patience: Duration = .seconds(90)
 
+    /// Bytes of what somebody was shown that are kept.
+    private static let keptBytes = 1_000
+
+    private var lastWords: [Int32: [UInt8]] = [:]
     private var sent: [String: MonotonicTime] = [:]
     private var latencies: [Duration] = []
     /// The last number of each speaker that was shown.
@@ -19,6 +29,10 @@ package actor Ledger {
     /// What was shown twice or out of its author's order.
     package private(set) var disorder: [String] = []
     private var lastArrival = MonotonicTime.now()
+
+    func heard(_ bytes: some Collection<UInt8>, by pid: Int32) {
+        lastWords[pid] = Array((lastWords[pid, default: []] + bytes.suffix(Self.keptBytes)).suffix(Self.keptBytes))
+    }
 
     func say(_ text: String) { sent[text] = .now() }
 
@@ -45,7 +59,7 @@ package actor Ledger {
     package func settle() async throws -> [Duration] {
         lastArrival = .now()
         while !sent.isEmpty {
-            if .now() - lastArrival > Self.patience { throw Missing(texts: sent.keys.sorted()) }
+            if .now() - lastArrival > Self.patience { throw Missing(texts: sent.keys.sorted(), lastWords: lastWords) }
             try await Task.sleep(for: .milliseconds(20))
         }
         defer { latencies = [] }

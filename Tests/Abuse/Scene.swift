@@ -92,10 +92,13 @@ package struct Scene: Sendable {
         return try await ledger.settle()
     }
 
-    /// Reads what a process says, so that it never waits for its reader.
-    /// Reads what somebody is shown, which nobody looks at.
+    /// Reads what somebody is shown, which nobody looks at unless something is missing.
     package func drain(_ child: ChildProcess) async {
-        while await child.discard() {}
+        while true {
+            let chunk = await child.chunk()
+            if chunk.isEmpty { return await ledger.heard("its output has ended\n".utf8, by: child.pid) }
+            await ledger.heard(chunk, by: child.pid)
+        }
     }
 
     /// Counts what the server reports.

@@ -160,12 +160,13 @@ package actor ChildProcess {
         return String(decoding: received[taken...], as: UTF8.self)
     }
 
-    /// Waits for some output and keeps nothing of it.
+    /// Waits for some output, of which nothing is kept here.
     ///
-    /// - Returns: false at the end of the output.
-    package func discard() -> Bool {
-        withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
-            read(output, buffer.baseAddress!, buffer.count) > 0
+    /// - Returns: what came; nothing at the end of the output.
+    package func chunk() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
+            repeat { count = read(output, buffer.baseAddress!, buffer.count) } while count < 0 && errno == EINTR
+            count = max(count, 0)
         }
     }
 
