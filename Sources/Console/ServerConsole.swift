@@ -25,15 +25,9 @@ extension LogReport {
 package actor ServerConsole<Report: LogReport> {
     /// Reports that wait to be shown; what comes beyond is counted, and said when there is room.
     static var waitingReports: Int { 10_000 }
-    /// Reports of one thing that strangers repeat: at once, and a second from then on.
+    /// Reports of one thing that strangers repeat: at once, and the time between those after them.
     static var repetitions: Int { 5 }
-    static var repetitionsPerSecond: Double { 0.1 }
-
-    /// What became of the reports of one thing.
-    private struct Repetition {
-        var bucket = TokenBucket(burst: repetitions, perSecond: repetitionsPerSecond)
-        var untold = 0
-    }
+    static var repetitionInterval: Duration { .seconds(10) }
 
     private let executor: any SerialExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -43,7 +37,7 @@ package actor ServerConsole<Report: LogReport> {
     private let reports: AsyncStream<Report>
     private let waiting: AsyncStream<Report>.Continuation
     private let missed = Atomic<Int>(0)
-    private var repetitionsOf: [SafeText: Repetition] = [:]
+    private var repetitionsOf: [SafeText: ReportLimiter] = [:]
 
     /// - Parameter executor: the server's, so that what it says costs no change of threads.
     package init(executor: any SerialExecutor, mode: String, common: CommonOptions) throws(SystemError) {
@@ -109,7 +103,7 @@ package actor ServerConsole<Report: LogReport> {
         }
     }
 
-    /// Writes what is left to be said where `run` was not reached.
+    /// Writes what is left to be said, at the end or where `run` was not reached.
     private func finish() async {
         // A server has nothing to wait for: it is over because it was told so, or could not begin.
         console.toldToEnd()
@@ -125,8 +119,8 @@ package actor ServerConsole<Report: LogReport> {
             let count = missed.exchange(0, ordering: .relaxed)
             if count > 0 { show(["\(count) lines of the log were lost: too many came at once"], .warning) }
         }
-        for (what, repetition) in repetitionsOf where repetition.untold > 0 {
-            show(["\(repetition.untold) more \(what)"], .warning)
+        for (what, limiter) in repetitionsOf where limiter.untold > 0 {
+            show(["\(limiter.untold) more \(what)"], .warning)
         }
         await finish()
     }
@@ -136,13 +130,9 @@ package actor ServerConsole<Report: LogReport> {
     /// False for one more of what was shown often enough. How many there were is said before the next that is shown.
     private func admits(_ report: Report) -> Bool {
         guard let what = report.repeated else { return true }
-        guard repetitionsOf[what, default: Repetition()].bucket.take(at: .now()) else {
-            repetitionsOf[what]!.untold += 1
-            return false
-        }
-        let untold = repetitionsOf[what]!.untold
-        repetitionsOf[what]!.untold = 0
-        if untold > 0 { show(["\(untold) more \(what)"], report.level) }
+        let limiter = ReportLimiter(burst: Self.repetitions, every: Self.repetitionInterval)
+        guard let count = repetitionsOf[what, default: limiter].occurred(at: .now()) else { return false }
+        if count > 1 { show(["\(count - 1) more \(what)"], report.level) }
         return true
     }
 

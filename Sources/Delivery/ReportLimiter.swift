@@ -3,7 +3,8 @@ package import Wire
 /// Reports of what strangers can make happen as often as they like: so many in a time, each with how many there were.
 package struct ReportLimiter: Sendable {
     private var bucket: TokenBucket
-    private var untold = 0
+    /// How often it happened since it was reported last.
+    package private(set) var untold = 0
 
     /// - Parameters:
     ///   - burst: reports that may come at once.

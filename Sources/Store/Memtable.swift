@@ -18,12 +18,7 @@ struct Memtable {
         func index(of offset: Int64) -> Int {
             // Most come to the end. By its index: `last` would copy the whole message.
             guard end > offset else { return list.count }
-            var range = list.startIndex..<list.endIndex
-            while !range.isEmpty {
-                let middle = range.lowerBound + range.count / 2
-                range = list[middle].offset < offset ? middle + 1..<range.upperBound : range.lowerBound..<middle
-            }
-            return range.lowerBound
+            return list.partitioningIndex { $0.offset >= offset }
         }
 
         /// Adds a message unless its id or its place is taken.

@@ -153,21 +153,24 @@ package struct UDPTable: Sendable {
 
     /// The table shows it from now on.
     package mutating func publish(_ key: String) {
-        guard let registration = registrations[key], listing(key) == nil else { return }
+        guard let registration = registrations[key] else { return }
+        let place = place(of: registration.number)
+        guard !place.isTaken else { return }
         came.insert(key)
-        published.insert(UDPListing(registration), at: place(of: registration.number))
+        published.insert(UDPListing(registration), at: place.index)
     }
 
     /// What the table shows of a client.
     package func listing(_ key: String) -> UDPListing? {
         guard let number = registrations[key]?.number else { return nil }
         let place = place(of: number)
-        return place < published.count && published[place].number == number ? published[place] : nil
+        return place.isTaken ? published[place.index] : nil
     }
 
-    /// Where one of this number is or would be.
-    private func place(of number: UInt64) -> Int {
-        published.partitioningIndex { $0.number >= number }
+    /// Where one of this number is, or would be.
+    private func place(of number: UInt64) -> (index: Int, isTaken: Bool) {
+        let index = published.partitioningIndex { $0.number >= number }
+        return (index, index < published.count && published[index].number == number)
     }
 
     @discardableResult
@@ -177,7 +180,7 @@ package struct UDPTable: Sendable {
         keys[registration.path.address] = others.isEmpty ? nil : others
         limiter.closed(from: registration.path.address.ip)
         let place = place(of: registration.number)
-        if place < published.count, published[place].number == registration.number { published.remove(at: place) }
+        if place.isTaken { published.remove(at: place.index) }
         // One that nobody was told of need not be taken back; one that is told of again is in `came` later.
         if came.remove(key) == nil, registration.isConfirmed { gone.append(registration.name) }
         return registration
