@@ -1,3 +1,4 @@
+import Delivery
 import Platform
 import Wire
 
@@ -18,10 +19,12 @@ package actor Ledger {
     /// Silence after which what is missing will not come.
     private static let patience: Duration = .seconds(90)
 
-    /// Bytes of what somebody was shown that are kept.
+    /// Bytes, and lines, of what somebody was shown that are kept.
     private static let keptBytes = 1_000
+    private static let keptLines = 10
 
     private var lastWords: [Int32: [UInt8]] = [:]
+    private var lastLines: [Int32: RingBuffer<String>] = [:]
     private var sent: [String: MonotonicTime] = [:]
     private var latencies: [Duration] = []
     /// The last number of each speaker that was shown.
@@ -32,6 +35,11 @@ package actor Ledger {
 
     func heard(_ bytes: some Collection<UInt8>, by pid: Int32) {
         lastWords[pid] = Array((lastWords[pid, default: []] + bytes.suffix(Self.keptBytes)).suffix(Self.keptBytes))
+    }
+
+    /// The same of somebody whose lines are read: what is no message, and is looked at only when something is missing.
+    func noted(_ line: String, by pid: Int32) {
+        lastLines[pid, default: RingBuffer(capacity: Self.keptLines)].append(line)
     }
 
     func say(_ text: String) { sent[text] = .now() }
@@ -59,7 +67,10 @@ package actor Ledger {
     package func settle() async throws -> [Duration] {
         lastArrival = .now()
         while !sent.isEmpty {
-            if .now() - lastArrival > Self.patience { throw Missing(texts: sent.keys.sorted(), lastWords: lastWords) }
+            if .now() - lastArrival > Self.patience {
+                let lines = lastLines.mapValues { Array($0.joined(separator: "\n").utf8) }
+                throw Missing(texts: sent.keys.sorted(), lastWords: lastWords.merging(lines) { $1 })
+            }
             try await Task.sleep(for: .milliseconds(20))
         }
         defer { latencies = [] }

@@ -94,22 +94,36 @@ package struct Scene: Sendable {
 
     /// Reads what somebody is shown, which nobody looks at unless something is missing.
     package func drain(_ child: ChildProcess) async {
-        while true {
-            let chunk = await child.chunk()
-            if chunk.isEmpty { return await ledger.heard("its output has ended\n".utf8, by: child.pid) }
-            await ledger.heard(chunk, by: child.pid)
-        }
+        while let chunk = try? await child.chunk(), !chunk.isEmpty { await ledger.heard(chunk, by: child.pid) }
+        await ledger.heard("its output has ended\n".utf8, by: child.pid)
     }
 
     /// Counts what the server reports.
     private func drainServer() async {
-        while let line = try? await server.line() { await ledger.logged(Self.event(line)) }
+        while let line = await Self.line(of: server) {
+            await ledger.noted(line, by: server.pid)
+            await ledger.logged(Self.event(line))
+        }
+    }
+
+    /// The next line of somebody who may be silent for as long as nothing happens; nil at the end.
+    private static func line(of child: ChildProcess) async -> String? {
+        while true {
+            do {
+                return try await child.line()
+            } catch ChildProcess.Failure.silent {
+                continue
+            } catch {
+                return nil
+            }
+        }
     }
 
     private func listen() async {
-        while let line = try? await listener.line() {
+        while let line = await Self.line(of: listener) {
             let time = MonotonicTime.now()
             let event = Self.event(line)
+            if event != "message" { await ledger.noted(line, by: listener.pid) }
             if listener.pid == server.pid, event != "message" { await ledger.logged(event) }
             // What speakers say is short; whatever strangers say takes the tests no time that would count as the program's.
             guard event == "message", line.utf8.count < Self.longestLine,

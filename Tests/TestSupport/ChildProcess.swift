@@ -163,10 +163,9 @@ package actor ChildProcess {
     /// Waits for some output, of which nothing is kept here.
     ///
     /// - Returns: what came; nothing at the end of the output.
-    package func chunk() -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
-            repeat { count = read(output, buffer.baseAddress!, buffer.count) } while count < 0 && errno == EINTR
-            count = max(count, 0)
+    package func chunk() throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
+            count = try systemCall("read") { read(output, buffer.baseAddress!, buffer.count) }
         }
     }
 
@@ -216,10 +215,9 @@ package actor ChildProcess {
         guard try systemCall("poll", { poll(&waited, 1, patience) }) == 1 else {
             throw Failure.silent(String(decoding: transcript.suffix(2_000), as: UTF8.self))
         }
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = try systemCall("read") { read(output, &buffer, buffer.count) }
-        received += buffer[..<count]
-        transcript += buffer[..<count]
-        return count > 0
+        let chunk = try chunk()
+        received += chunk
+        transcript += chunk
+        return !chunk.isEmpty
     }
 }
