@@ -98,9 +98,15 @@ extension Hub {
 
     package func encode(_ body: (inout ByteWriter) -> Void) -> Payload {
         checkThread()
+        let (start, end) = Self.append(body, to: &arena)
+        return Payload(start: start, end: end, turn: turn)
+    }
+
+    /// Where what `body` has written begins and ends.
+    private static func append(_ body: (inout ByteWriter) -> Void, to arena: inout ByteWriter) -> (Int, Int) {
         let start = arena.count
         body(&arena)
-        return Payload(start: start, end: arena.count, turn: turn)
+        return (start, arena.count)
     }
 
     package func send(_ payload: Payload, to id: SocketID) {
