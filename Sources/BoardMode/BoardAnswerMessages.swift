@@ -13,6 +13,8 @@ package enum BoardAnswer: Equatable, Sendable {
     case users(group: String, [String])
     case left(group: String)
     case message(group: String, epoch: Epoch, KeptMessage)
+    /// A `message` whose members were written before (`BoardJSONWriter.members`), for a connection that speaks JSON.
+    case encodedMessage([UInt8])
     /// The history that follows a join whose first line has gone out already.
     case joinedHistory(GroupHistory)
     case history(GroupHistory)

@@ -187,7 +187,8 @@ package struct BoardConnectionMachine: Sendable {
         underWay -= 1
         if underWay == 0 { onlyPostsUnderWay = true }
         var effects: [Effect] = []
-        advance(at: now, &effects)
+        // Who waits for its answer has mostly said nothing since: then there is nothing to go on with.
+        if !isAtRest { advance(at: now, &effects) }
         return effects
     }
 
@@ -206,6 +207,12 @@ package struct BoardConnectionMachine: Sendable {
         guard state != .closed else { return [] }
         state = .closed
         return [.event(event)] + Timer.allCases.map { .cancel($0) } + [.close]
+    }
+
+    /// Nothing waits and nothing holds the connection up.
+    private var isAtRest: Bool {
+        held == nil && input.isEmpty && waiting.isEmpty && refusedUntold == 0 && holds.isEmpty && !isPaused
+            && !inputHasEnded
     }
 
     // MARK: - One thing after the other
@@ -323,9 +330,8 @@ package struct BoardConnectionMachine: Sendable {
                 if state == .naming {
                     if let request = naming(bytes, &effects) { return request }
                 } else if dialect == .json {
-                    let request = BoardJSONRequest(parsing: bytes)
-                    let reply = BoardReply.json(operation: request.operation, id: request.id)
-                    switch (consume request).content {
+                    let (reply, content) = BoardJSONRequest(parsing: bytes).parts()
+                    switch content {
                     case .request(let content): return (content, reply)
                     case .hello:
                         return (.invalid(BoardRefusal(.badRequest, "This connection has a name already.")), reply)
@@ -343,9 +349,8 @@ package struct BoardConnectionMachine: Sendable {
         let text = String(decoding: bytes, as: UTF8.self).trimmed
         if dialect == .json || text.first == "{" {
             if dialect == .text { useJSON(&effects) }
-            let request = BoardJSONRequest(parsing: bytes)
-            let reply = BoardReply.json(operation: request.operation, id: request.id)
-            switch request.content {
+            let (reply, content) = BoardJSONRequest(parsing: bytes).parts()
+            switch content {
             case .request(.invalid(let refusal)): return (.invalid(refusal), reply)
             case .request(.exit): return (.exit, reply)
             case .request:

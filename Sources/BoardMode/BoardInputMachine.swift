@@ -37,6 +37,9 @@ package struct BoardInputMachine: Sendable {
     /// True while silence would complete a command: `silenceElapsed` is to be called 200 ms after the last bytes.
     package var waitsForSilence: Bool { framing != .line && (isDropping || !decoder.pending.isEmpty) }
 
+    /// Nothing is left of what has come, so that there is no next piece.
+    var isEmpty: Bool { completed == nil && decoder.isEmpty }
+
     /// Bytes have come. Take the pieces with `next()`, all of them, before more is fed.
     package mutating func received(_ bytes: ArraySlice<UInt8>) {
         if framing != .line, bytes.contains(UInt8(ascii: "\n")) {

@@ -90,11 +90,8 @@ package enum BoardJSONWriter {
             json.key("users")
             json.array { json in for user in users { json.string(user) } }
         case .left(let group), .created(let group): json.member("group", group)
-        case .message(let group, let epoch, let message):
-            json.member("group", group)
-            json.member("epoch", epoch)
-            json.key("message")
-            json.object { json in fields(of: message, includesText: true, &json) }
+        case .message(let group, let epoch, let message): members(of: message, in: group, epoch, &json)
+        case .encodedMessage(let members): json.encoded(members)
         case .history(let history), .joinedHistory(let history):
             json.member("group", history.group)
             json.member("epoch", history.epoch)
@@ -120,6 +117,22 @@ package enum BoardJSONWriter {
         case .unknown, .noSuchGroup, .noSuchMessage, .notMember, .groupExists, .groupFull, .refused:
             preconditionFailure("a refusal is written as an error")
         }
+    }
+
+    /// What the answers to all who read a message say the same: everything but what belongs to the request.
+    static func members(of message: KeptMessage, in group: String, _ epoch: Epoch) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.appendJSON { members(of: message, in: group, epoch, &$0) }
+        return writer.bytes
+    }
+
+    private static func members(
+        of message: KeptMessage, in group: String, _ epoch: Epoch, _ json: inout JSONWriter
+    ) {
+        json.member("group", group)
+        json.member("epoch", epoch)
+        json.key("message")
+        json.object { json in fields(of: message, includesText: true, &json) }
     }
 
     private static func messages(_ messages: [KeptMessage], includesText: Bool, _ json: inout JSONWriter) {

@@ -50,6 +50,11 @@ package struct BoardJSONRequest: Equatable, Sendable {
         self.content = content
     }
 
+    /// How it is answered, and what it asks for: handed on, not copied.
+    consuming func parts() -> (reply: BoardReply, content: Content) {
+        (.json(operation: operation, id: id), content)
+    }
+
     /// Bytes of an `id` that is a string.
     package static let idLimit = 64
 

@@ -49,6 +49,7 @@ package struct BoardTextWriter {
             }
         case .left(let group): line("[SUCCESS] You have successfully left group '\(group)'.", to: &writer)
         case .message(let group, _, let message): write(message, in: group, to: &writer)
+        case .encodedMessage: preconditionFailure("an answer in JSON for a connection that reads text")
         case .joinedHistory(let history): write(history, to: &writer)
         case .history(let history):
             write(history, to: &writer)
@@ -173,9 +174,8 @@ extension BoardAnswer {
         case .groupFull(let group): BoardRefusal(.groupFull, "Group '\(group)' is full.")
         case .unknown(let line): BoardRefusal(.unknown, "Unknown command or incorrect format: \(line)")
         case .refused(let refusal): refusal
-        case .ready, .groups, .joined, .alreadyMember, .posted, .users, .left, .message, .joinedHistory, .history,
-            .caughtUp, .created,
-            .alreadyConnected, .pong, .help, .goodbye:
+        case .ready, .groups, .joined, .alreadyMember, .posted, .users, .left, .message, .encodedMessage,
+            .joinedHistory, .history, .caughtUp, .created, .alreadyConnected, .pong, .help, .goodbye:
             nil
         }
     }

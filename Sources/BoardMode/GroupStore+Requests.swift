@@ -206,8 +206,15 @@ extension GroupStore {
         guard case .offset(let offset) = post, visible.contains(offset) else {
             return .noSuchMessage(group: title, id: post.text)
         }
-        if let message = cache.message(offset, of: group) {
-            return .message(group: title, epoch: table.groups[group].epoch, message)
+        let epoch = table.groups[group].epoch
+        switch reply {
+        case .text:
+            if let message = cache.message(offset, of: group) {
+                return .message(group: title, epoch: epoch, message)
+            }
+        case .json:
+            let members = cache.members(offset, of: group) { BoardJSONWriter.members(of: $0, in: title, epoch) }
+            if let members { return .encodedMessage(members) }
         }
         return readFromStore(
             Transaction.Page(offset..<offset + 1, limit: 1), .message(offset), group, reply, connection)

@@ -20,7 +20,15 @@ struct PostCache {
         }
     }
 
-    private var posts: [Key: KeptMessage] = [:]
+    private struct Post {
+        let message: KeptMessage
+        /// What answers in JSON say of it, once one has.
+        var members: [UInt8]?
+
+        var size: Int { message.size + overhead + (members?.count ?? 0) }
+    }
+
+    private var posts: [Key: Post] = [:]
     /// In the order in which they came; those before `first` have gone.
     private var order: [Key] = []
     private var first = 0
@@ -28,14 +36,21 @@ struct PostCache {
 
     mutating func keep(_ message: KeptMessage, of group: Int) {
         let key = Key(group: group, offset: message.offset)
-        guard posts.updateValue(message, forKey: key) == nil else { return }
+        guard posts[key] == nil else { return }
+        let post = Post(message: message)
+        posts[key] = post
         order.append(key)
-        size += message.size + Self.overhead
-        while size > Self.bytes, first < order.count { dropOldest() }
+        size += post.size
+        dropOldest()
     }
 
+    /// Keeps within the bound.
     private mutating func dropOldest() {
-        if let gone = posts.removeValue(forKey: order[first]) { size -= gone.size + Self.overhead }
+        while size > Self.bytes, first < order.count { dropNext() }
+    }
+
+    private mutating func dropNext() {
+        if let gone = posts.removeValue(forKey: order[first]) { size -= gone.size }
         first += 1
         if first > order.count / 2 {
             order.removeFirst(first)
@@ -44,7 +59,20 @@ struct PostCache {
     }
 
     /// A message; nil where it is not here.
-    func message(_ offset: Int64, of group: Int) -> KeptMessage? { posts[Key(group: group, offset: offset)] }
+    func message(_ offset: Int64, of group: Int) -> KeptMessage? { posts[Key(group: group, offset: offset)]?.message }
+
+    /// What answers in JSON say of a message; nil where it is not here. Who reads a post is seldom the only one, so it is
+    /// written once.
+    mutating func members(_ offset: Int64, of group: Int, _ write: (KeptMessage) -> [UInt8]) -> [UInt8]? {
+        let key = Key(group: group, offset: offset)
+        if let members = posts[key]?.members { return members }
+        guard let message = posts[key]?.message else { return nil }
+        let members = write(message)
+        posts[key]!.members = members
+        size += members.count
+        dropOldest()
+        return members
+    }
 
     /// The messages of a page; nil where not all that it could hold are here.
     func messages(_ page: Transaction.Page, of group: Int) -> [KeptMessage]? {

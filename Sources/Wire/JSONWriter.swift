@@ -162,7 +162,7 @@ package struct JSONWriter {
         }
     }
 
-    /// A value that was encoded before, byte for byte.
+    /// A value, or members of an object, that were encoded before, byte for byte.
     @inlinable
     package mutating func encoded(_ bytes: some Sequence<UInt8>) {
         separate()

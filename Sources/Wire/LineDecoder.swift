@@ -28,6 +28,9 @@ package struct LineDecoder: Sendable {
         self.limit = limit
     }
 
+    /// Nothing is left of what was received, so that there is no next line.
+    package var isEmpty: Bool { unread.isEmpty }
+
     /// The beginning of a line whose end has not come yet. It is up to date once `next` has returned `nil`.
     package var pending: ArraySlice<UInt8> { unread }
 

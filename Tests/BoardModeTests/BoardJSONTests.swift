@@ -203,6 +203,10 @@ struct BoardJSONTests {
             }
             #expect(operation == "post" ? id == .string(Self.message.id.hex) : id == 5)
         }
+        let members = BoardJSONWriter.members(of: Self.message, in: "main", Self.epoch)
+        #expect(
+            Self.line(.encodedMessage(members), operation: "read")
+                == Self.line(.message(group: "main", epoch: Self.epoch, Self.message), operation: "read"))
         for refusal: BoardAnswer in [
             .noSuchGroup("g"), .noSuchMessage(group: "g", id: "x"), .notMember(group: "g", .users),
             .groupExists(group: "g"),

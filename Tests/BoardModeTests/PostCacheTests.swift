@@ -45,4 +45,31 @@ struct PostCacheTests {
         #expect(cache.messages(Self.page(0..<1), of: 0) == nil)
         #expect(cache.messages(Self.page(count - 1..<count), of: 0)?.count == 1)
     }
+
+    @Test("What answers say of a post is written once, and counts")
+    func members() {
+        var cache = PostCache()
+        #expect(cache.members(0, of: 3, { _ in [1] }) == nil)
+        cache.keep(Self.post(0), of: 3)
+        let before = cache.size
+        var asked: [Int64] = []
+        for _ in 0..<3 {
+            let members = cache.members(0, of: 3) { message in
+                asked.append(message.offset)
+                return [UInt8](repeating: 7, count: 100)
+            }
+            #expect(members?.count == 100)
+        }
+        #expect(asked == [0])
+        #expect(cache.size == before + 100)
+        // It goes with its post, and makes the oldest go as a post does.
+        _ = cache.members(0, of: 3) { _ in [] }
+        cache.keep(Self.post(1), of: 3)
+        let room = PostCache.bytes - cache.size
+        _ = cache.members(1, of: 3) { _ in [UInt8](repeating: 7, count: room) }
+        #expect(cache.size == PostCache.bytes)
+        cache.keep(Self.post(2), of: 3)
+        #expect(cache.message(0, of: 3) == nil)
+        #expect(cache.size <= PostCache.bytes)
+    }
 }
