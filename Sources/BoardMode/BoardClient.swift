@@ -88,8 +88,8 @@ actor BoardClient {
 
     func run() async -> ExitStatus {
         let history = common.memoryOnly ? nil : try? DataDirectory(option: common.dataDirectory).state("board-history")
-        let settings = ConsoleSettings(mode: "board", common: common, historyPath: history)
-        switch await NameChoice.choose(settings, given: common.name) {
+        var settings = ConsoleSettings(mode: "board", common: common, historyPath: history)
+        switch await NameChoice.choose(&settings, given: common.name) {
         case .name(let chosen): name = chosen
         case .quit: return .ok
         case .missing(let sentence):

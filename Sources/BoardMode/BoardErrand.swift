@@ -75,8 +75,8 @@ actor BoardErrand {
     /// Prepares what is to be done, and dials.
     private func begin() async {
         let name: Nickname
-        let settings = ConsoleSettings(mode: "board", role: .report, common: common)
-        switch await NameChoice.choose(settings, given: common.name) {
+        var settings = ConsoleSettings(mode: "board", role: .report, common: common)
+        switch await NameChoice.choose(&settings, given: common.name) {
         case .name(let chosen): name = chosen
         case .missing(let sentence): return finish(.usage, sentence)
         // Only who is asked can leave the question.

@@ -121,6 +121,7 @@ extension ChatConsole {
                 }
                 continue
             }
+            if takeTypedAhead() { continue }
             if input.hasEnded {
                 input.isOver = true
                 return input.hasQuit ? nil : .endOfInput
@@ -207,7 +208,7 @@ extension ChatConsole {
     func take(_ line: CommandTable<ConsoleCommand<Command>>.Line) {
         switch line {
         case .text(let text):
-            if takesBlankLines || !text.allSatisfy(\.isCommandSpace) { input.append(.input(.text(text))) }
+            if asksQuestion || !text.allSatisfy(\.isCommandSpace) { input.append(.input(.text(text))) }
         case .command(.mode(let command), let arguments): input.append(.input(.command(command, arguments)))
         case .command(.common(.quit), _): input.append(.input(.quit))
         case .command(.common(let command), let arguments): input.append(.common(command, arguments))

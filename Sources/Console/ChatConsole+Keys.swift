@@ -15,13 +15,26 @@ extension ChatConsole {
         press(view.decoder.timedOut(), view)
     }
 
+    /// Looks at what was typed ahead; false where nothing was.
+    func takeTypedAhead() -> Bool {
+        guard !typedAhead.keys.isEmpty, case .terminal(let view) = face else { return false }
+        var keys: [Key] = []
+        swap(&keys, &typedAhead.keys)
+        press(keys, view)
+        return true
+    }
+
     func press(_ keys: [Key], _ view: TerminalView) {
-        for key in keys {
+        for (index, key) in keys.enumerated() {
             if case .paste = key, view.decoder.pasteWasCut {
                 show(.error("What was pasted is longer than \(KeyDecoder.pasteLimit) bytes; its end was dropped."))
             }
             let effects = view.editor.pressed(key) { completions(for: $0, view) }
             for effect in effects { carryOut(effect, view) }
+            if asksQuestion, effects.contains(where: \.isSubmission) {
+                typedAhead = TypedAhead(keys: Array(keys[(index + 1)...]), decoder: view.decoder)
+                break
+            }
         }
         guard !keys.isEmpty else { return }
         view.liveChanged()
@@ -101,6 +114,12 @@ extension ChatConsole {
         let spoke = Array(view.speakers.reversed())
         let known = Set(spoke.map { nameKey($0) })
         return spoke + completionNames.members.filter { !known.contains(nameKey($0)) }
+    }
+}
+
+extension LineEditor.Effect {
+    fileprivate var isSubmission: Bool {
+        if case .submitted = self { true } else { false }
     }
 }
 

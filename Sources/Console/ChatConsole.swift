@@ -108,8 +108,12 @@ package final class ChatConsole<Command: Hashable & Sendable> {
     var ignored: Set<String> = []
     var bell = BellPolicy.mentions
 
-    /// Whether a blank line is an input too: an answer to a question that has a default.
-    var takesBlankLines = false
+    /// Whether it asks a question and does nothing else: a blank line is an answer too, for there may be a default, and
+    /// what is typed behind the answer is for the console that follows.
+    var asksQuestion = false
+
+    /// What was typed and is not looked at yet.
+    var typedAhead: TypedAhead
 
     /// Messages that ended as `noanswer` or `failed`, by id.
     var failedMessages: Set<String> = []
@@ -127,6 +131,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
         _ settings: ConsoleSettings, commands: CommandTable<Command>, loop: (any InputWatcher)? = nil
     ) throws(SystemError) {
         self.settings = settings
+        typedAhead = settings.typedAhead
         self.commands = commands.withCommonCommands()
         colorsOutput = settings.isColored(settings.output)
         colorsDiagnostics = settings.isColored(settings.diagnostics)
@@ -142,6 +147,7 @@ package final class ChatConsole<Command: Hashable & Sendable> {
             var rawMode = try RawMode(input: settings.input, output: settings.output)
             try rawMode.enter()
             view.rawMode = consume rawMode
+            view.decoder = typedAhead.decoder
             face = .terminal(view)
         } else {
             face = .plain

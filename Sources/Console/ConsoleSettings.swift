@@ -74,6 +74,12 @@ package struct ConsoleClock: Sendable {
         now: { Timestamp.now() }, monotonic: { MonotonicTime.now() }, utcOffset: { localUTCOffset(at: $0) })
 }
 
+/// What was typed at a terminal before anybody looked at it: keys, and the part of one that was begun.
+struct TypedAhead: Sendable {
+    var keys: [Key] = []
+    var decoder = KeyDecoder()
+}
+
 /// What a console is started with.
 package struct ConsoleSettings: Sendable {
     /// The name of the mode: the JSON field `mode`.
@@ -91,6 +97,9 @@ package struct ConsoleSettings: Sendable {
 
     package var environment: ConsoleEnvironment
     package var clock: ConsoleClock
+
+    /// What was typed behind the answer to a question that was asked before.
+    var typedAhead = TypedAhead()
 
     package init(
         mode: String, role: ConsoleRole = .conversation, json: Bool = false, color: ColorChoice = .auto,

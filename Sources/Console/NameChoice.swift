@@ -14,12 +14,17 @@ package enum NameChoice: Sendable, Equatable {
     ///
     /// Call it before the mode's own console is started, since only one can have the terminal.
     ///
-    /// - Parameter settings: those that the mode's console will be started with.
-    package static func choose(_ settings: ConsoleSettings, given: Nickname?) async -> NameChoice {
+    /// - Parameter settings: those that the mode's console will be started with. What was typed behind the name is in
+    ///   them afterwards.
+    package static func choose(_ settings: inout ConsoleSettings, given: Nickname?) async -> NameChoice {
         if let given { return .name(given) }
         let user = Environment["USER"] ?? Environment["LOGNAME"]
         let suggestion = user.flatMap { try? Nickname(validating: $0) }
-        if settings.hasEditor { return await NameQuestion(suggestion).ask(settings) }
+        if settings.hasEditor {
+            let (choice, typedAhead) = await NameQuestion(suggestion).ask(settings)
+            settings.typedAhead = typedAhead
+            return choice
+        }
         if let suggestion { return .name(suggestion) }
         return .missing("Nobody to ask for a name: say who you are with --name NAME.")
     }
@@ -35,17 +40,18 @@ private actor NameQuestion {
 
     init(_ suggestion: Nickname?) { self.suggestion = suggestion }
 
-    func ask(_ settings: ConsoleSettings) async -> NameChoice {
+    func ask(_ settings: ConsoleSettings) async -> (NameChoice, TypedAhead) {
         var settings = settings
         settings.historyPath = nil
         let console: ChatConsole<NoCommand>
         do {
             console = try ChatConsole(settings, commands: CommandTable([]))
         } catch {
-            return .missing("Cannot ask for a name (\(error.message)): say who you are with --name NAME.")
+            let sentence: SafeText = "Cannot ask for a name (\(error.message)): say who you are with --name NAME."
+            return (.missing(sentence), TypedAhead())
         }
         self.console = console
-        console.takesBlankLines = true
+        console.asksQuestion = true
         console.setPrompt(suggestion.map { "Your name [\($0)]: " } ?? "Your name: ")
         return await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.write() }
@@ -53,7 +59,7 @@ private actor NameQuestion {
             await console.reader?.letSignalsEndTheProgram()
             let choice = await answer(console)
             await console.finish()
-            return choice
+            return (choice, console.typedAhead)
         }
     }
 

@@ -74,9 +74,9 @@ final class P2PClient: MeshView {
 
     static func run(_ loop: EventLoop, _ options: P2POptions, _ common: CommonOptions) async -> ExitStatus {
         let history = common.memoryOnly ? nil : try? DataDirectory(option: common.dataDirectory).state("p2p.history")
-        let settings = ConsoleSettings(mode: "p2p", common: common, historyPath: history)
+        var settings = ConsoleSettings(mode: "p2p", common: common, historyPath: history)
         let name: Nickname
-        switch await NameChoice.choose(settings, given: common.name) {
+        switch await NameChoice.choose(&settings, given: common.name) {
         case .name(let chosen): name = chosen
         case .quit: return .ok
         case .missing(let sentence):

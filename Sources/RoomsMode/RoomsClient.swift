@@ -90,9 +90,9 @@ actor RoomsClient {
 
     static func run(_ loop: EventLoop, _ options: RoomsEnterOptions, _ common: CommonOptions) async -> ExitStatus {
         let history = common.memoryOnly ? nil : try? DataDirectory(option: common.dataDirectory).state("rooms-history")
-        let settings = ConsoleSettings(mode: "rooms", common: common, historyPath: history)
+        var settings = ConsoleSettings(mode: "rooms", common: common, historyPath: history)
         let name: Nickname
-        switch await NameChoice.choose(settings, given: common.name) {
+        switch await NameChoice.choose(&settings, given: common.name) {
         case .name(let chosen): name = chosen
         case .quit: return .ok
         case .missing(let sentence):

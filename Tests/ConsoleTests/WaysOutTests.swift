@@ -95,6 +95,22 @@ struct WaysOutTests {
         #expect(await terminal.isCooked)
     }
 
+    /// A script types without waiting: what stands behind the name is said, or stays on the line, and a name that will not
+    /// do takes nothing with it.
+    @Test func whatIsTypedBehindTheNameIsNotLost() async throws {
+        let terminal = try PseudoTerminal(
+            ChildProcess.product("chat"), ["p2p", "0", "--bind", "127.0.0.1", "--memory"],
+            environment: Self.environment, columns: 60, rows: 14)
+        try await terminal.wait { $0.text.contains { $0.hasPrefix("Your name") } }
+        await terminal.type(" \rtoo\u{7F}\u{7F}\u{7F}\u{1B}[200~a\tb\u{1B}[201~\rann\rfirst words\r\u{1B}[200~half")
+        try await terminal.wait { screen in
+            screen.text.contains { $0.hasSuffix("first words") } && screen.text.contains { $0.hasPrefix(">") }
+        }
+        // The paste that was begun at the question ends at the prompt.
+        await terminal.type(" a line\u{1B}[201~")
+        try await terminal.wait { screen in screen.text.contains { $0.hasSuffix("> half a line") } }
+    }
+
     /// A shell with job control: Ctrl+Z gives the terminal back, `fg` takes it again with the line as it was.
     @Test func ctrlZAndBack() async throws {
         let terminal = try PseudoTerminal(
