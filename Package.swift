@@ -84,7 +84,7 @@ let package = Package(
             name: "fault-proxy", dependencies: ["CLinux", "FaultProxy", "Platform", "Wire"],
             path: "Tests/Tools/FaultProxy", swiftSettings: settings),
         .target(
-            name: "Abuse", dependencies: ["CLinux", "Delivery", "PlainSockets", "Platform", "TestSupport", "Wire"],
+            name: "Abuse", dependencies: ["CLinux", "PlainSockets", "Platform", "TestSupport", "Wire"],
             path: "Tests/Abuse",
             swiftSettings: settings),
         tests("AbuseTests", uses: ["Abuse", "Platform", "TestSupport", "Wire", "chat"]),

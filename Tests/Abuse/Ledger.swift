@@ -1,4 +1,3 @@
-import Delivery
 import Platform
 import Wire
 
@@ -8,38 +7,34 @@ package actor Ledger {
     package struct Missing: Error, CustomStringConvertible {
         package let texts: [String]
         /// The end of what each of the others was shown, by its process.
-        package let lastWords: [Int32: [UInt8]]
+        package let lastWords: [Int32: String]
         package var description: String {
             lastWords.sorted { $0.key < $1.key }.reduce("never shown: \(texts.joined(separator: " "))") {
-                "\($0)\nprocess \($1.key) heard last: \(String(decoding: $1.value, as: UTF8.self))"
+                "\($0)\nprocess \($1.key) wrote last: \($1.value)"
             }
         }
     }
 
-    /// Silence after which what is missing will not come.
-    private static let patience: Duration = .seconds(90)
+    /// Looks in a row at which nothing more was shown, after which what is missing will not come: a minute and a half, in
+    /// which this process has run. On a machine that stood still the others have not run either.
+    private static let patience = 4_500
+    private static let lookInterval: Duration = .milliseconds(20)
 
-    /// Bytes, and lines, of what somebody was shown that are kept.
-    private static let keptBytes = 1_000
-    private static let keptLines = 10
-
-    private var lastWords: [Int32: [UInt8]] = [:]
-    private var lastLines: [Int32: RingBuffer<String>] = [:]
+    private var tails: [Int32: OutputTail] = [:]
     private var sent: [String: MonotonicTime] = [:]
     private var latencies: [Duration] = []
     /// The last number of each speaker that was shown.
     private var last: [Substring: Int] = [:]
     /// What was shown twice or out of its author's order.
     package private(set) var disorder: [String] = []
-    private var lastArrival = MonotonicTime.now()
+    /// Looks since something was shown.
+    private var looks = 0
 
-    func heard(_ bytes: some Collection<UInt8>, by pid: Int32) {
-        lastWords[pid] = Array((lastWords[pid, default: []] + bytes.suffix(Self.keptBytes)).suffix(Self.keptBytes))
-    }
-
-    /// The same of somebody whose lines are read: what is no message, and is looked at only when something is missing.
-    func noted(_ line: String, by pid: Int32) {
-        lastLines[pid, default: RingBuffer(capacity: Self.keptLines)].append(line)
+    /// Where the end of what a process writes is kept, for the case that something is missing.
+    func tail(of pid: Int32) -> OutputTail {
+        let tail = OutputTail()
+        tails[pid] = tail
+        return tail
     }
 
     func say(_ text: String) { sent[text] = .now() }
@@ -47,7 +42,7 @@ package actor Ledger {
     func shown(_ text: String, at time: MonotonicTime) {
         let parts = text.split(separator: "-")
         guard parts.count == 2, let number = Int(parts[1]) else { return }
-        lastArrival = time
+        looks = 0
         if number <= last[parts[0], default: 0] { disorder.append(text) }
         last[parts[0]] = number
         if let then = sent.removeValue(forKey: text) { latencies.append(time - then) }
@@ -65,13 +60,15 @@ package actor Ledger {
     ///
     /// - Returns: how long each took.
     package func settle() async throws -> [Duration] {
-        lastArrival = .now()
+        looks = 0
         while !sent.isEmpty {
-            if .now() - lastArrival > Self.patience {
-                let lines = lastLines.mapValues { Array($0.joined(separator: "\n").utf8) }
-                throw Missing(texts: sent.keys.sorted(), lastWords: lastWords.merging(lines) { $1 })
+            looks += 1
+            if looks > Self.patience {
+                var lastWords: [Int32: String] = [:]
+                for (pid, tail) in tails { lastWords[pid] = await tail.text }
+                throw Missing(texts: sent.keys.sorted(), lastWords: lastWords)
             }
-            try await Task.sleep(for: .milliseconds(20))
+            try await Task.sleep(for: Self.lookInterval)
         }
         defer { latencies = [] }
         return latencies
@@ -79,6 +76,23 @@ package actor Ledger {
 
     /// Of processes that are gone: nobody will hear of it.
     package func forget(speaker: Int) { sent = sent.filter { !$0.key.hasPrefix("\(speaker)-") } }
+}
+
+/// The end of what a process has written. One of its own for each: strangers make some write megabytes, and nobody who
+/// looks at the time may wait for that.
+actor OutputTail {
+    /// Bytes that are kept.
+    static let limit = 1_000
+
+    private var bytes: [UInt8] = []
+
+    func add(_ end: ArraySlice<UInt8>) {
+        bytes = Array((bytes + end.suffix(Self.limit)).suffix(Self.limit))
+    }
+
+    func add(_ line: String) { add(Array((line + "\n").utf8)[...]) }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
 extension [Duration] {

@@ -94,14 +94,16 @@ package struct Scene: Sendable {
 
     /// Reads what somebody is shown, which nobody looks at unless something is missing.
     package func drain(_ child: ChildProcess) async {
-        while let chunk = try? await child.chunk(), !chunk.isEmpty { await ledger.heard(chunk, by: child.pid) }
-        await ledger.heard("its output has ended\n".utf8, by: child.pid)
+        let tail = await ledger.tail(of: child.pid)
+        while let chunk = try? await child.chunk(), !chunk.isEmpty { await tail.add(chunk.suffix(OutputTail.limit)) }
+        await tail.add("\nIts output has ended.")
     }
 
     /// Counts what the server reports.
     private func drainServer() async {
+        let tail = await ledger.tail(of: server.pid)
         while let line = await Self.line(of: server) {
-            await ledger.noted(line, by: server.pid)
+            await tail.add(line)
             await ledger.logged(Self.event(line))
         }
     }
@@ -120,10 +122,12 @@ package struct Scene: Sendable {
     }
 
     private func listen() async {
+        let tail = await ledger.tail(of: listener.pid)
         while let line = await Self.line(of: listener) {
             let time = MonotonicTime.now()
             let event = Self.event(line)
-            if event != "message" { await ledger.noted(line, by: listener.pid) }
+            // What is no message, short as it is.
+            if event != "message", line.utf8.count < Self.longestLine { await tail.add(line) }
             if listener.pid == server.pid, event != "message" { await ledger.logged(event) }
             // What speakers say is short; whatever strangers say takes the tests no time that would count as the program's.
             guard event == "message", line.utf8.count < Self.longestLine,
