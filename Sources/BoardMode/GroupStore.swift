@@ -1,6 +1,6 @@
 import Delivery
 package import Net
-package import Platform
+import Platform
 package import Store
 package import Wire
 
@@ -314,40 +314,5 @@ package actor GroupStore {
         for case let connection? in connections { outbound.reset(connection.id) }
         outbound.cancelTimer(TimerToken.touch.packed)
         outbound.shutdown(grace: .zero)
-    }
-}
-
-/// What the operator of a board should know.
-package enum BoardReport: Sendable {
-    case joined(peer: SocketAddress, name: Nickname)
-    case disconnected(peer: SocketAddress, name: Nickname?, reason: CloseReason)
-    case acceptFailed(SystemError)
-    /// A connection over the limits.
-    case turnedAway(peer: SocketAddress)
-    /// Nothing can be stored: posts are refused from here on.
-    case storageFailed(StoreError)
-    /// Posts are taken again.
-    case storageWorks
-    case groupCreated(GroupName, by: Nickname?)
-}
-
-/// The timers of a board in the one number space of the hub's.
-enum TimerToken: Hashable {
-    case connection(slot: UInt32, BoardConnectionMachine.Timer)
-    case touch
-
-    var packed: UInt64 {
-        switch self {
-        case .connection(let slot, let timer): UInt64(slot) << 8 | UInt64(timer.rawValue)
-        case .touch: 1 << 63
-        }
-    }
-
-    init(packed: UInt64) {
-        if let timer = BoardConnectionMachine.Timer(rawValue: UInt8(truncatingIfNeeded: packed)), packed >> 63 == 0 {
-            self = .connection(slot: UInt32(truncatingIfNeeded: packed >> 8), timer)
-        } else {
-            self = .touch
-        }
     }
 }

@@ -1,6 +1,6 @@
 import Delivery
 package import Net
-package import Platform
+import Platform
 package import Store
 package import Wire
 
@@ -327,80 +327,5 @@ package actor RoomManager {
         }
         reportDrops()
         outbound.shutdown(grace: Self.grace)
-    }
-}
-
-/// What the operator of the rooms should know.
-package enum RoomsReport: Sendable {
-    case created(room: String, by: String, peer: SocketAddress)
-    case entered(room: String, name: String, peer: SocketAddress)
-    case resumed(room: String, name: String, peer: SocketAddress)
-    case refused(RoomsRefusal, peer: SocketAddress)
-    case left(room: String, name: String)
-    case lost(room: String, name: String)
-    case closed(room: String)
-    /// A connection over the limits.
-    case turnedAway(peer: SocketAddress)
-    case acceptFailed(SystemError)
-    /// Nothing can be stored: nobody is let in and no message is acknowledged from here on.
-    case storageFailed(StoreError)
-    case storageWorks
-    /// Datagrams since the start, by reason, where there are any.
-    case dropped([(reason: SafeText, count: Int)])
-    case ending
-
-    /// One line for the log. No text of a message and no whole token is in it.
-    package var message: SafeText {
-        switch self {
-        case .created(let room, let name, let peer): "room '\(room)' created by '\(name)' at \(peer)"
-        case .entered(let room, let name, let peer): "'\(name)' at \(peer) joined '\(room)'"
-        case .resumed(let room, let name, let peer): "'\(name)' at \(peer) came back to '\(room)'"
-        case .refused(let refusal, let peer): "refused \(peer): \(refusal.message)"
-        case .left(let room, let name): "'\(name)' left '\(room)'"
-        case .lost(let room, let name): "'\(name)' of '\(room)' fell silent"
-        case .closed(let room): "room '\(room)' closed"
-        case .turnedAway(let peer): "too many connections: \(peer) turned away"
-        case .acceptFailed(let error): "cannot accept connections: \(error.message); trying again"
-        case .storageFailed(let error): "cannot store: \(error.message); nothing is acknowledged until it works again"
-        case .storageWorks: "storing works again"
-        case .dropped(let counts):
-            "datagrams dropped since the start: "
-                + counts.map { "\($0.count) \($0.reason)" as SafeText }.joined(separator: ", ")
-        case .ending: "shutting down"
-        }
-    }
-}
-
-/// The timers of the rooms in the one number space of the hub's.
-enum RoomsTimer: Hashable {
-    case connection(Int)
-    case member(Int)
-    case room(Int)
-    case heartbeat(Int)
-    case storage
-    case drops
-
-    var packed: UInt64 {
-        switch self {
-        case .connection(let slot): 1 << 56 | UInt64(slot)
-        case .member(let index): 2 << 56 | UInt64(index)
-        case .room(let index): 3 << 56 | UInt64(index)
-        case .heartbeat(let index): 4 << 56 | UInt64(index)
-        case .storage: 5 << 56
-        case .drops: 6 << 56
-        }
-    }
-
-    init?(packed: UInt64) {
-        let index = Int(packed & (1 << 56 - 1))
-        switch packed >> 56 {
-        case 1: self = .connection(index)
-        case 2: self = .member(index)
-        case 3: self = .room(index)
-        case 4: self = .heartbeat(index)
-        case 5: self = .storage
-        case 6: self = .drops
-        default: return nil
-        }
     }
 }

@@ -1,11 +1,11 @@
-package import Console
+import Console
 import Net
 import Platform
 import Service
 import Store
-package import Wire
+import Wire
 
-/// `chat rooms serve`: opens the store and the sockets, and says what the operator should know.
+/// `chat rooms serve`: opens the store and the sockets.
 enum RoomsServer {
     static func run(_ loop: EventLoop, _ options: RoomsServeOptions, _ common: CommonOptions) async -> ExitStatus {
         await ServerConsole<RoomsReport>.run(on: loop, mode: "rooms", common: common) { console in
@@ -40,28 +40,5 @@ enum RoomsServer {
         let (tcp, udp) = (Int(listeners[0].address.port), Int(sockets[0].address.port))
         await console.show(.notice("TCP port \(tcp), UDP port \(udp)"), fields: ["level": "info"])
         return sockets
-    }
-}
-
-extension RoomsReport: LogReport {
-    package var lines: [SafeText] { [message] }
-
-    package var repeated: SafeText? {
-        switch self {
-        case .turnedAway: "connections were turned away"
-        case .acceptFailed: "times connections could not be accepted"
-        case .storageFailed, .storageWorks, .dropped, .created, .entered, .resumed, .left, .lost, .closed, .ending,
-            .refused:
-            nil
-        }
-    }
-
-    package var level: LogLevel {
-        switch self {
-        case .storageFailed, .acceptFailed: .error
-        case .storageWorks, .turnedAway, .dropped: .warning
-        case .created, .entered, .resumed, .left, .lost, .closed, .ending: .info
-        case .refused: .debug
-        }
     }
 }
