@@ -1,6 +1,5 @@
 import Delivery
 package import Net
-import Platform
 package import Store
 package import Wire
 

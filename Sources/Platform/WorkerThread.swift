@@ -25,7 +25,8 @@ package final class WorkerThread: SerialExecutor, @unchecked Sendable {
     private var identity: pthread_t?
 
     package init(name: String) throws(SystemError) {
-        thread = try Thread(name: name) { [self] in work() }
+        let thread = try Thread(name: name) { [self] in work() }
+        lock.withLock { self.thread = thread }
     }
 
     package func enqueue(_ job: consuming ExecutorJob) {
