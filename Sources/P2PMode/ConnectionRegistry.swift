@@ -1,5 +1,6 @@
 import Delivery
 package import Net
+import Platform
 package import Store
 package import Wire
 
