@@ -149,8 +149,14 @@ actor Journal {
 
     private func giveUpIfSilent() {
         guard !isStuck, !waiters.isEmpty, .now() - lastNews > Self.patience else { return }
+        giveUp("What was waited for has not come.")
+    }
+
+    /// Says why the run has failed, and lets it end.
+    func giveUp(_ reason: String) {
+        guard !isStuck else { return }
         isStuck = true
-        Issue.record("What was waited for has not come.\n\(schedule)\n\(summary)")
+        Issue.record("\(reason)\n\(schedule)\n\(summary)")
         for waiter in waiters { waiter.go.resume() }
         waiters = []
     }

@@ -31,9 +31,18 @@ actor Participant {
 
     var isAlive: Bool { child != nil }
 
+    /// Attempts to start it, 50 ms apart at least. What it needs may be another's for good: its port, for one.
+    private static let attempts = 400
+
     /// Starts it; it may take several attempts while what it needs is not there.
     func start() async throws {
+        var attempts = 0
         while child == nil, await !journal.isStuck {
+            attempts += 1
+            guard attempts <= Self.attempts else {
+                let command = arguments.joined(separator: " ")
+                return await journal.giveUp("\(command) has not started in \(Self.attempts) attempts.")
+            }
             life = Journal.Life(who: who, number: life.number + 1)
             let child = try ChildProcess(ChildProcess.product("chat"), arguments)
             self.child = child
